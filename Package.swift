@@ -1,0 +1,53 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Dependencies point one way; see docs/ARCHITECTURE.md. A new arrow is a design decision.
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["MillraceTestSupport"], exclude: [],
+        swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "millrace",
+    targets: [
+        // C side: module maps and shims, each below its one wrapper.
+        .systemLibrary(name: "CLibrdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
+        .target(name: "CMillraceLinux"),
+
+        library("MillraceCore", []),
+        library("MillraceSQL", ["MillraceCore"]),
+        library("MillracePlanner", ["MillraceSQL", "MillraceCore"]),
+        library("MillraceRuntime", ["MillraceCore", "CMillraceLinux"]),
+        library("MillraceFormats", ["MillraceRuntime", "MillraceCore", "CSimdJSON"]),
+        library("MillraceFiles", ["MillraceRuntime", "MillraceCore"]),
+        library("MillraceKafka", ["MillraceRuntime", "MillraceCore", "CLibrdkafka", "CMillraceLinux"]),
+        library("MillracePostgres", ["MillraceRuntime", "MillraceCore", "CLibpq"]),
+        library("MillraceModels", ["MillraceRuntime", "MillraceCore"]),
+        library("MillraceTestSupport", ["MillraceRuntime", "MillraceCore"]),
+
+        tests("MillraceCoreTests", ["MillraceCore"]),
+        tests("MillraceSQLTests", ["MillraceSQL"]),
+        tests("MillracePlannerTests", ["MillracePlanner"]),
+        tests("MillraceRuntimeTests", ["MillraceRuntime"]),
+        tests("MillraceFormatsTests", ["MillraceFormats"]),
+        tests("MillraceFilesTests", ["MillraceFiles", "MillraceFormats"]),
+        tests("MillraceKafkaTests", ["MillraceKafka"]),
+        tests("MillracePostgresTests", ["MillracePostgres"]),
+        tests("MillraceModelsTests", ["MillraceModels"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,16 @@
+// The Linux calls that Swift's Glibc module hides.
+#pragma once
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+/// Names the calling thread for `top -H` and profilers (15 bytes at most).
+int millrace_name_thread(const char *name);
+/// Pins the calling thread to one CPU; 0 on success, else errno.
+int millrace_pin_thread(int cpu);
+/// Registers `fd` with `epoll`; `events` is an EPOLL* mask. Replaces an earlier registration of the same `fd`.
+int millrace_epoll_watch(int epoll, int fd, uint32_t events);
+int millrace_epoll_forget(int epoll, int fd);
+/// Waits at most `timeout_ms` (-1 for ever, 0 not at all); writes the ready descriptors and masks; returns how many.
+int millrace_epoll_wait(int epoll, int *fds, uint32_t *masks, int capacity, int timeout_ms);

@@ -1,0 +1,89 @@
+/// What every row of a batch carries besides its columns.
+public final class RowMetadata {
+    public private(set) var capacity = 0
+    /// Index into the `RecordTable` of the source batch that the row came from; -1 for rows that a window made.
+    public private(set) var origins: UnsafeMutablePointer<Int32>
+    /// The event-time watermark (`EventTime`) as it stood *before* this row: a row is judged against the rows before it.
+    public private(set) var watermarks: UnsafeMutablePointer<Int64>
+
+    public init(capacity: Int = 64) {
+        self.capacity = capacity
+        origins = .allocate(capacity: capacity)
+        watermarks = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        origins.deallocate()
+        watermarks.deallocate()
+    }
+
+    /// Room for `rows` rows; keeps the contents.
+    public func reserve(_ rows: Int) {
+        guard rows > capacity else { return }
+        let target = max(rows, capacity * 2)
+        let newOrigins = UnsafeMutablePointer<Int32>.allocate(capacity: target)
+        newOrigins.update(from: origins, count: capacity)
+        origins.deallocate()
+        origins = newOrigins
+        let newWatermarks = UnsafeMutablePointer<Int64>.allocate(capacity: target)
+        newWatermarks.update(from: watermarks, count: capacity)
+        watermarks.deallocate()
+        watermarks = newWatermarks
+        capacity = target
+    }
+
+    public func gather(from source: RowMetadata, indices: UnsafePointer<Int32>, count: Int) {
+        reserve(count)
+        for i in 0..<count {
+            origins[i] = source.origins[Int(indices[i])]
+            watermarks[i] = source.watermarks[Int(indices[i])]
+        }
+    }
+}
+
+/// A batch on its way through the operators: whatever one poll returned, one row or thousands.
+///
+/// Columns and metadata are references: an operator that only drops or reorders columns passes them on without a copy. All
+/// columns have `count` rows. Valid until the operator that emitted it is called again.
+public final class ColumnBatch {
+    public var columns: [Column]
+    public var count: Int
+    public var metadata: RowMetadata
+
+    public init(columns: [Column], count: Int = 0, metadata: RowMetadata = RowMetadata()) {
+        self.columns = columns
+        self.count = count
+        self.metadata = metadata
+    }
+
+    /// An empty batch with a column of its own for every field.
+    public convenience init(_ schema: Schema, capacity: Int = 64) {
+        self.init(
+            columns: schema.fields.map { Column($0.type, capacity: capacity) },
+            metadata: RowMetadata(capacity: capacity))
+    }
+
+    /// Forgets all rows of all columns.
+    public func clear() {
+        for column in columns { column.clear() }
+        count = 0
+    }
+
+    /// The row as data; for tests and messages.
+    public func row(_ index: Int) -> [Value] { columns.map { $0.value(at: index) } }
+}
+
+/// Event time: milliseconds since 1970-01-01 00:00:00 UTC, as Flink's watermarks.
+public enum EventTime {
+    /// No watermark yet.
+    public static let none = Int64.min
+    /// End of input: every window fires.
+    public static let end = Int64.max
+
+    /// Milliseconds of a timestamp cell (microseconds), toward negative infinity.
+    @inlinable @inline(__always)
+    public static func milliseconds(fromMicroseconds value: Int64) -> Int64 {
+        let quotient = value / 1000
+        return value % 1000 < 0 ? quotient - 1 : quotient
+    }
+}

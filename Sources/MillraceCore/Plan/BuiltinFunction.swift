@@ -1,0 +1,107 @@
+/// The scalar kernels of the runtime. SQL names, overloads and coercion belong to the planner's function table.
+///
+/// Unless said otherwise a function is strict: an error operand gives that error, else a NULL operand gives NULL. "Same"
+/// means that the planner has cast both operands to one type. Results are of the call's type.
+public enum BuiltinFunction: String, Hashable, Sendable, CaseIterable {
+    // Arithmetic. Integers: operands and result of one integer type, wrapping in its width. FLOAT and DOUBLE: same.
+    // DECIMAL: operands keep their own scales (integers arrive cast to DECIMAL), the result has the call's
+    // precision and scale, half-up; out of precision = NULL. Division by zero of integers and decimals is an error cell.
+    case add, subtract, multiply, divide, modulo, negate
+    // Temporal arithmetic: (temporal, interval) or (interval, interval); `negate` also takes intervals.
+    case addInterval, subtractInterval
+    /// INTERVAL * INT family.
+    case multiplyInterval
+    /// (timestamp, timestamp) -> INTERVAL DAY TO SECOND.
+    case subtractTimestamps
+
+    // Comparison of two of the same type (DECIMAL: own scales); BOOLEAN result. Strings by bytes.
+    case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
+    /// Not strict: NULL equals NULL; never NULL.
+    case isDistinctFrom, isNotDistinctFrom
+    // Not strict, never NULL.
+    case isNull, isNotNull, isTrue, isNotTrue, isFalse, isNotFalse, isUnknown, isNotUnknown
+    // Three-valued logic, n-ary; FALSE (TRUE) decides AND (OR) whatever the others are, errors included.
+    case and, or, not
+    /// (needle, candidate...), all the same type; SQL IN with its NULL rule.
+    case inList
+    /// (text, pattern [, escape]); no default escape character.
+    case like
+    /// (text, pattern [, escape]); SIMILAR TO.
+    case similar
+
+    // Conditional. Not strict. All the result's type.
+    case coalesce
+    /// (a, b): NULL where equal.
+    case nullIf
+    case greatest, least
+
+    // Numbers
+    case abs, ceil, floor, round, truncate, sign
+    case sqrt, exp, ln, log10, log2
+    /// (x) natural or (base, x).
+    case log
+    case power, sin, cos, tan, cot, asin, acos, atan, atan2, sinh, cosh, tanh, degrees, radians, pi, e
+    /// DOUBLE in [0, 1).
+    case rand, randInteger
+
+    // Strings; positions and lengths are code points, positions from 1.
+    case concat
+    /// (separator, part...): skips NULL parts.
+    case concatWithSeparator
+    case characterLength, octetLength
+    case upper, lower, initCap
+    /// (text, start [, length])
+    case substring
+    case left, right, leftPad, rightPad, repeatText, replace, reverse
+    /// (text, characters)
+    case trimBoth, trimLeading, trimTrailing
+    /// (needle, text [, start]) -> INT, 0 when absent.
+    case position
+    /// (text, replacement, start [, length])
+    case overlay
+    /// (text, separator, index from 0)
+    case splitIndex
+    case regexp, regexpExtract, regexpReplace, regexpCount
+    case ascii, chr, toBase64, fromBase64, hex, unhex, startsWith, endsWith
+    case md5, sha1, sha224, sha256, sha384, sha512, farmFingerprint
+    case uuid
+    case parseURL
+    /// (json text, path) -> STRING
+    case jsonValue, jsonQuery
+    case jsonExists, isJSON
+
+    // Time. Units are a STRING literal as first argument: YEAR QUARTER MONTH WEEK DAY DOW DOY HOUR MINUTE SECOND
+    // MILLISECOND MICROSECOND EPOCH ISODOW ISOYEAR DECADE CENTURY MILLENNIUM.
+    /// (unit, temporal or interval) -> BIGINT
+    case extract
+    /// (unit, temporal) -> the same type
+    case floorTime, ceilTime
+    /// (unit, count INT, temporal)
+    case timestampAdd
+    /// (unit, from, to) -> INT
+    case timestampDiff
+    /// (temporal, Java pattern) -> STRING
+    case dateFormat
+    /// (text [, Java pattern])
+    case toTimestamp
+    case toDate
+    /// (number, precision 0 or 3, or text)
+    case toTimestampLTZ
+    /// (seconds [, Java pattern]) -> STRING
+    case fromUnixTime
+    /// () | (text [, Java pattern]) -> BIGINT seconds
+    case unixTimestamp
+    // () : once a batch, from the shard's clock.
+    case currentTimestamp, localTimestamp, currentDate, currentTime
+    /// () -> TIMESTAMP_LTZ(3): a processing-time attribute.
+    case processingTime
+    /// (time attribute) -> the watermark before the row, or NULL.
+    case currentWatermark
+
+    // Nested values
+    case rowConstructor, arrayConstructor, mapConstructor
+    /// (array, index from 1) or (map, key); NULL when absent.
+    case element
+    case cardinality
+    case arrayContains
+}

@@ -1,0 +1,274 @@
+/// What the front end hands to the runtime: a graph of nodes as plain data. Nothing here knows SQL text or threads.
+///
+/// Nodes stand in topological order: inputs have smaller indices. `schema` is each node's output.
+public struct ExecutionPlan: Hashable, Sendable {
+    /// Names the state in the database; the file's base name unless `SET 'pipeline.name'` says otherwise.
+    public var name: String
+    public var sources: [SourcePlan] = []
+    public var models: [ModelPlan] = []
+    public var sinks: [SinkPlan] = []
+    public var nodes: [PlanNode] = []
+    /// `SET 'key' = 'value'` statements.
+    public var settings: [String: String] = [:]
+
+    public init(name: String) { self.name = name }
+}
+
+public struct PlanNode: Hashable, Sendable {
+    public var kind: NodeKind
+    /// Indices of the input nodes, by port.
+    public var inputs: [Int]
+    public var schema: Schema
+    /// The SQL object the user knows it by (table, view, model, sink), for dead letters, metrics and explain.
+    public var object: String
+
+    public init(_ kind: NodeKind, inputs: [Int], schema: Schema, object: String) {
+        self.kind = kind
+        self.inputs = inputs
+        self.schema = schema
+        self.object = object
+    }
+}
+
+public enum NodeKind: Hashable, Sendable {
+    /// Rows of `sources[index]`, the source's `fields` as columns.
+    case source(Int)
+    /// One output column an expression.
+    case project([Expression])
+    /// Keeps rows whose predicate is TRUE.
+    case filter(Expression)
+    /// Assigns event time: per-partition maximum of `expression` (a timestamp), combined by minimum. Passes rows through.
+    case watermark(WatermarkPlan)
+    /// Port 0 probes; port 1 is bounded, read to its end before the stream starts, and kept in memory.
+    case staticJoin(JoinPlan)
+    /// Port 0 probes `sources[lookup]` by key, through the connector.
+    case lookupJoin(JoinPlan, lookup: Int)
+    case predict(PredictPlan)
+    /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
+    case windowAssign(timeColumn: Int, WindowKind)
+    /// Keys, aggregates, then window_start, window_end, window_time; one row a group when the window fires.
+    case windowAggregate(WindowAggregatePlan)
+    /// GROUP BY without a window: final result at the end of bounded input. Keys, then aggregates.
+    case groupAggregate(keys: [Int], aggregates: [AggregateCall])
+    /// Rows of all inputs, equal schemas; event time is the minimum of the inputs'.
+    case union
+    /// Writes to `sinks[index]`.
+    case sink(Int)
+}
+
+public struct WatermarkPlan: Hashable, Sendable {
+    public var rowtimeColumn: Int
+    /// Over the node's input; TIMESTAMP or TIMESTAMP_LTZ. Its value is the watermark, no extra millisecond.
+    public var expression: Expression
+    /// `scan.watermark.idle-timeout`, microseconds; 0 = never idle.
+    public var idleTimeoutMicroseconds: Int64
+    /// Event time goes on with the wall clock when all partitions are idle.
+    public var advancesWhenIdle: Bool
+    /// How far the expression stays behind the rowtime (its INTERVAL), microseconds; bounds the idle advance.
+    public var boundMicroseconds: Int64
+
+    public init(
+        rowtimeColumn: Int, expression: Expression, idleTimeoutMicroseconds: Int64 = 1_000_000,
+        advancesWhenIdle: Bool = true, boundMicroseconds: Int64 = 0
+    ) {
+        self.rowtimeColumn = rowtimeColumn
+        self.expression = expression
+        self.idleTimeoutMicroseconds = idleTimeoutMicroseconds
+        self.advancesWhenIdle = advancesWhenIdle
+        self.boundMicroseconds = boundMicroseconds
+    }
+}
+
+public enum JoinKind: String, Hashable, Sendable { case inner, left }
+
+/// Output: probe columns, then build (or lookup) columns.
+public struct JoinPlan: Hashable, Sendable {
+    public var kind: JoinKind
+    /// Equal-typed key columns, pairwise. NULL never matches. Empty: every pair is a candidate (cross join).
+    public var probeKeys: [Int]
+    public var buildKeys: [Int]
+    /// Further condition over the output schema.
+    public var residual: Expression?
+
+    public init(kind: JoinKind, probeKeys: [Int], buildKeys: [Int], residual: Expression? = nil) {
+        self.kind = kind
+        self.probeKeys = probeKeys
+        self.buildKeys = buildKeys
+        self.residual = residual
+    }
+}
+
+/// Output: input columns, then the model's outputs, then the version column if asked for.
+public struct PredictPlan: Hashable, Sendable {
+    public var model: Int
+    /// Input columns bound to the model's INPUT by position; already cast to the INPUT types.
+    public var arguments: [Int]
+    /// Name of a STRING column with the model's content hash, from `MAP['version-column', 'name']`.
+    public var versionColumn: String?
+    /// The other CONFIG entries, checked by the planner.
+    public var config: [String: String]
+
+    public init(model: Int, arguments: [Int], versionColumn: String? = nil, config: [String: String] = [:]) {
+        self.model = model
+        self.arguments = arguments
+        self.versionColumn = versionColumn
+        self.config = config
+    }
+}
+
+/// Window shapes; all times in milliseconds, windows `[start, end)`, aligned to the epoch plus offset.
+public enum WindowKind: Hashable, Sendable {
+    case tumble(sizeMilliseconds: Int64, offsetMilliseconds: Int64)
+    case hop(slideMilliseconds: Int64, sizeMilliseconds: Int64, offsetMilliseconds: Int64)
+    case cumulate(stepMilliseconds: Int64, sizeMilliseconds: Int64, offsetMilliseconds: Int64)
+    case session(gapMilliseconds: Int64)
+}
+
+public struct WindowAggregatePlan: Hashable, Sendable {
+    public var window: WindowKind
+    /// Event-time column, TIMESTAMP or TIMESTAMP_LTZ; window_time gets its type (precision 3).
+    public var timeColumn: Int
+    public var keys: [Int]
+    public var aggregates: [AggregateCall]
+    /// `'late.lateness'`, milliseconds.
+    public var allowedLatenessMilliseconds: Int64
+
+    public init(
+        window: WindowKind, timeColumn: Int, keys: [Int], aggregates: [AggregateCall],
+        allowedLatenessMilliseconds: Int64 = 0
+    ) {
+        self.window = window
+        self.timeColumn = timeColumn
+        self.keys = keys
+        self.aggregates = aggregates
+        self.allowedLatenessMilliseconds = allowedLatenessMilliseconds
+    }
+}
+
+public struct AggregateCall: Hashable, Sendable {
+    public enum Function: String, Hashable, Sendable, CaseIterable { case countAll, count, sum, average, minimum, maximum }
+    public var function: Function
+    /// Input column; nil for COUNT(*).
+    public var argument: Int?
+    /// BOOLEAN input column: only rows where it is TRUE count.
+    public var filter: Int?
+    public var isDistinct: Bool
+    public var type: DataType
+
+    public init(_ function: Function, argument: Int?, filter: Int? = nil, isDistinct: Bool = false, type: DataType) {
+        self.function = function
+        self.argument = argument
+        self.filter = filter
+        self.isDistinct = isDistinct
+        self.type = type
+    }
+}
+
+/// Where a source column's values come from.
+public enum FieldOrigin: Hashable, Sendable {
+    /// A value (or key) column of the message, by path: `["payload", "amount"]` is a leaf of a ROW.
+    case physical(path: [String])
+    /// A connector's metadata key: `offset`, `timestamp`, `headers`.
+    case metadata(key: String)
+}
+
+public struct SourceField: Hashable, Sendable {
+    public var name: String
+    public var origin: FieldOrigin
+    public var type: DataType
+    public var isNullable: Bool
+
+    public init(name: String, origin: FieldOrigin, type: DataType, isNullable: Bool = true) {
+        self.name = name
+        self.origin = origin
+        self.type = type
+        self.isNullable = isNullable
+    }
+}
+
+public enum ErrorPolicy: String, Hashable, Sendable, CaseIterable { case deadLetter = "dead-letter", fail, skip }
+
+public struct SourcePlan: Hashable, Sendable {
+    /// The table's name, as dead letters and offsets carry it.
+    public var name: String
+    public var connector: String
+    /// Checked against the connector's descriptor, variables filled in. Format options keep their prefix (`json.…`).
+    public var options: [String: String]
+    /// Every physical column as declared (CSV goes by position; nested fields included).
+    public var physicalSchema: Schema
+    /// Only the columns the plan needs, leaves of ROWs where possible; the produced columns, in order.
+    public var fields: [SourceField]
+    /// Read to its end before the stream starts (the build side of a static join).
+    public var isStatic: Bool
+    /// Key columns of a lookup join, as indices into `fields`; nil for a scan.
+    public var lookupKeys: [Int]?
+    public var errors: ErrorPolicy
+    public var primaryKey: [String]
+
+    public init(
+        name: String, connector: String, options: [String: String], physicalSchema: Schema, fields: [SourceField],
+        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = []
+    ) {
+        self.name = name
+        self.connector = connector
+        self.options = options
+        self.physicalSchema = physicalSchema
+        self.fields = fields
+        self.isStatic = isStatic
+        self.lookupKeys = lookupKeys
+        self.errors = errors
+        self.primaryKey = primaryKey
+    }
+
+    /// The produced columns as a schema.
+    public var schema: Schema {
+        Schema(fields.map { Field($0.name, $0.type, isNullable: $0.isNullable) })
+    }
+}
+
+public struct SinkPlan: Hashable, Sendable {
+    public var name: String
+    public var connector: String
+    public var options: [String: String]
+    /// Columns written, in the order of the node's columns: physical ones, then writable metadata.
+    public var schema: Schema
+    /// Metadata keys of the columns behind `schema`'s physical ones: name of the column -> connector key.
+    public var metadata: [String: String]
+    public var primaryKey: [String]
+    /// Where the table name stands in the SQL file, for errors found when the database is asked.
+    public var range: SourceRange
+
+    public init(
+        name: String, connector: String, options: [String: String], schema: Schema, metadata: [String: String] = [:],
+        primaryKey: [String] = [], range: SourceRange = .none
+    ) {
+        self.name = name
+        self.connector = connector
+        self.options = options
+        self.schema = schema
+        self.metadata = metadata
+        self.primaryKey = primaryKey
+        self.range = range
+    }
+}
+
+public struct ModelPlan: Hashable, Sendable {
+    public var name: String
+    public var provider: String
+    public var options: [String: String]
+    public var inputs: Schema
+    public var outputs: Schema
+    public var range: SourceRange
+
+    public init(
+        name: String, provider: String, options: [String: String], inputs: Schema, outputs: Schema,
+        range: SourceRange = .none
+    ) {
+        self.name = name
+        self.provider = provider
+        self.options = options
+        self.inputs = inputs
+        self.outputs = outputs
+        self.range = range
+    }
+}

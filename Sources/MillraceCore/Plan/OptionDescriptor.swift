@@ -1,0 +1,140 @@
+/// One key of a WITH clause: what the planner checks before anything connects.
+public struct OptionDescriptor: Hashable, Sendable {
+    public enum Kind: Hashable, Sendable {
+        case string, integer, boolean
+        /// `5 s`, `200 ms`, `1 min`, `2 h`, `1 d`; a bare number is milliseconds.
+        case duration
+        /// `128 mb`, `64 kb`; a bare number is bytes.
+        case memory
+        case choice([String])
+    }
+    public var name: String
+    public var kind: Kind
+    public var defaultValue: String?
+    public var isRequired: Bool
+    /// Never printed: passwords.
+    public var isSecret: Bool
+    public var documentation: String
+
+    public init(
+        _ name: String, _ kind: Kind = .string, default defaultValue: String? = nil, isRequired: Bool = false,
+        isSecret: Bool = false, _ documentation: String
+    ) {
+        self.name = name
+        self.kind = kind
+        self.defaultValue = defaultValue
+        self.isRequired = isRequired
+        self.isSecret = isSecret
+        self.documentation = documentation
+    }
+}
+
+/// What a connector tells the planner about itself; handed over by the engine, so the planner imports no connector.
+public struct ConnectorDescriptor: Hashable, Sendable {
+    public enum Role: Hashable, Sendable { case scan, sink, lookup }
+    public struct Metadata: Hashable, Sendable {
+        public var key: String
+        public var type: DataType
+        public var isWritable: Bool
+        public init(_ key: String, _ type: DataType, isWritable: Bool = false) {
+            self.key = key
+            self.type = type
+            self.isWritable = isWritable
+        }
+    }
+    public var name: String
+    /// Other spellings of the same connector (`jdbc` for `postgres`).
+    public var aliases: [String]
+    public var roles: Set<Role>
+    public var options: [OptionDescriptor]
+    /// Option prefixes passed through unchecked (`properties.`).
+    public var openPrefixes: [String]
+    public var metadata: [Metadata]
+    /// Takes `format` (and `value.format`, `key.format` if `takesKeyFormat`).
+    public var takesFormat: Bool
+    public var takesKeyFormat: Bool
+    /// A scan may end by itself (file, database table): usable as the static side of a join. Kafka: only with
+    /// `scan.bounded.mode`.
+    public var isBounded: @Sendable ([String: String]) -> Bool
+    /// Rows of a key replace older ones (upsert sinks).
+    public var supportsUpsert: Bool
+
+    public init(
+        name: String, aliases: [String] = [], roles: Set<Role>, options: [OptionDescriptor],
+        openPrefixes: [String] = [], metadata: [Metadata] = [], takesFormat: Bool = false, takesKeyFormat: Bool = false,
+        supportsUpsert: Bool = false, isBounded: @escaping @Sendable ([String: String]) -> Bool = { _ in false }
+    ) {
+        self.name = name
+        self.aliases = aliases
+        self.roles = roles
+        self.options = options
+        self.openPrefixes = openPrefixes
+        self.metadata = metadata
+        self.takesFormat = takesFormat
+        self.takesKeyFormat = takesKeyFormat
+        self.supportsUpsert = supportsUpsert
+        self.isBounded = isBounded
+    }
+
+    public static func == (a: ConnectorDescriptor, b: ConnectorDescriptor) -> Bool { a.name == b.name }
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}
+
+public struct FormatDescriptor: Hashable, Sendable {
+    public var name: String
+    /// Without the `json.` prefix.
+    public var options: [OptionDescriptor]
+    public init(name: String, options: [OptionDescriptor]) {
+        self.name = name
+        self.options = options
+    }
+}
+
+public struct ModelProviderDescriptor: Hashable, Sendable {
+    public var name: String
+    public var options: [OptionDescriptor]
+    public init(name: String, options: [OptionDescriptor]) {
+        self.name = name
+        self.options = options
+    }
+}
+
+/// Everything the planner may name, put together by the engine.
+public struct Registry: Sendable {
+    public var connectors: [ConnectorDescriptor]
+    public var formats: [FormatDescriptor]
+    public var modelProviders: [ModelProviderDescriptor]
+    /// Options every table may have (`errors`, `scan.watermark.…`, `late.…`).
+    public var tableOptions: [OptionDescriptor]
+
+    public init(
+        connectors: [ConnectorDescriptor], formats: [FormatDescriptor], modelProviders: [ModelProviderDescriptor],
+        tableOptions: [OptionDescriptor] = OptionDescriptor.table
+    ) {
+        self.connectors = connectors
+        self.formats = formats
+        self.modelProviders = modelProviders
+        self.tableOptions = tableOptions
+    }
+}
+
+extension OptionDescriptor {
+    /// Options that belong to the engine, valid on every source table.
+    public static let table: [OptionDescriptor] = [
+        OptionDescriptor(
+            "errors", .choice(["dead-letter", "fail", "skip"]), default: "dead-letter",
+            "What happens to a row that cannot be processed"),
+        OptionDescriptor(
+            "scan.watermark.emit.strategy", .choice(["on-event", "on-periodic"]), default: "on-event",
+            "Accepted for Flink's sake; watermarks are always emitted for every row"),
+        OptionDescriptor(
+            "scan.watermark.idle-timeout", .duration, default: "1 s",
+            "A partition is idle when the consumer stands at its end for this long; 0 never"),
+        OptionDescriptor(
+            "scan.watermark.idle-advance", .boolean, default: "true",
+            "Event time goes on with the wall clock when all partitions are idle"),
+        OptionDescriptor("late.lateness", .duration, default: "0 s", "Allowed lateness of windows"),
+        OptionDescriptor("scan.parallelism", .integer, "Accepted for Flink's sake; see --shards"),
+        OptionDescriptor("sink.parallelism", .integer, "Accepted for Flink's sake; see --shards"),
+    ]
+}
