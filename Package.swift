@@ -20,6 +20,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let package = Package(
     name: "millrace",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "millrace", targets: ["millrace"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
     targets: [
         // C side: module maps and shims, each below its one wrapper.
         .systemLibrary(name: "CLibrdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
@@ -36,6 +43,31 @@ let package = Package(
         library("MillraceKafka", ["MillraceRuntime", "MillraceCore", "CLibrdkafka", "CMillraceLinux"]),
         library("MillracePostgres", ["MillraceRuntime", "MillraceCore", "CLibpq"]),
         library("MillraceModels", ["MillraceRuntime", "MillraceCore"]),
+        library(
+            "MillraceObservability",
+            [
+                "MillraceRuntime", "MillraceCore", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ]),
+        library(
+            "MillraceEngine",
+            [
+                "MillracePlanner", "MillraceRuntime", "MillraceFormats", "MillraceFiles", "MillraceKafka",
+                "MillracePostgres", "MillraceModels", "MillraceObservability", "MillraceCore", "CMillraceLinux",
+            ]),
+        library(
+            "MillraceDemo",
+            [
+                "MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceObservability", "MillraceRuntime",
+                "MillraceCore",
+            ]),
+        .executableTarget(
+            name: "millrace",
+            dependencies: [
+                "MillraceDemo", "MillraceEngine", "MillraceRuntime", "MillraceObservability", "MillraceCore", "CMillraceLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings),
         library("MillraceTestSupport", ["MillraceRuntime", "MillraceCore"]),
 
         tests("MillraceCoreTests", ["MillraceCore"]),
@@ -47,6 +79,8 @@ let package = Package(
         tests("MillraceKafkaTests", ["MillraceKafka"]),
         tests("MillracePostgresTests", ["MillracePostgres"]),
         tests("MillraceModelsTests", ["MillraceModels"]),
+        tests("MillraceEngineTests", ["MillraceEngine"]),
+        tests("IntegrationTests", ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceFormats"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
+#include <sys/signalfd.h>
 
 /// Names the calling thread for `top -H` and profilers (15 bytes at most).
 int millrace_name_thread(const char *name);

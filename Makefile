@@ -1,0 +1,26 @@
+# `make demo` runs the main job on embedded defaults; `make test` runs every test. See README.md.
+.PHONY: help deps build demo test lint clean
+.DEFAULT_GOAL := help
+
+DEMO ?= baby_weight
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+deps: ## install what is missing (says what), fetch the ONNX Runtime library into .deps
+	Scripts/install-dependencies
+
+build: deps ## release build: .build/release/millrace
+	swift build -c release --product millrace
+
+demo: build ## a live pipeline on an embedded broker and a private PostgreSQL: make demo DEMO=sales_by_region
+	.build/release/millrace demo $(DEMO)
+
+test: deps ## every test, integration included
+	Scripts/test
+
+lint: ## format check and the Docker files
+	Scripts/lint
+
+clean: ## remove build products and fetched libraries
+	rm -rf .build .deps

@@ -1,0 +1,21 @@
+internal import Glibc
+internal import MillraceCore
+
+func log2(_ x: Double) -> Double { Glibc.log2(x) }
+
+enum DemoTime {
+    /// `yyyy-MM-dd HH:mm:ss.SSS` in UTC.
+    static func text(_ milliseconds: Int64) -> String {
+        let buffer = ByteBuffer(capacity: 32)
+        TimeText.appendTimestamp(milliseconds * 1000, separator: UInt8(ascii: " "), fraction: .exactly(3), to: buffer)
+        return buffer.text
+    }
+
+    static func nowMilliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    static func sleep(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
+}

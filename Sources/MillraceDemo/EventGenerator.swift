@@ -1,0 +1,20 @@
+/// One event for a topic.
+struct Event {
+    var key: [UInt8]?
+    var value: [UInt8]
+    /// Kafka record timestamp, milliseconds since 1970.
+    var timestampMilliseconds: Int64
+}
+
+/// Makes realistic events, the odd ones included: late records and bytes that are no JSON.
+protocol EventGenerator {
+    var topic: String { get }
+    /// The next event, created now. nil: the replayed data has ended.
+    mutating func next(nowMilliseconds: Int64) -> Event?
+    /// Events a second that the data itself asks for (a replay), or nil for the user's rate.
+    var ownDueTimes: Bool { get }
+}
+
+extension EventGenerator {
+    var ownDueTimes: Bool { false }
+}

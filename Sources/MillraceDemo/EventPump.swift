@@ -1,0 +1,77 @@
+internal import Glibc
+internal import MillraceCore
+internal import MillraceKafka
+internal import Synchronization
+
+/// Sends a generator's events to the embedded broker at a steady rate, from a thread of its own.
+final class EventPump: Sendable {
+    private let stopped = Atomic<Bool>(false)
+    private let sent = Atomic<Int>(0)
+    private let failure = Mutex<Diagnostic?>(nil)
+    private let thread = Mutex<pthread_t?>(nil)
+
+    private final class Start {
+        let pump: EventPump
+        var generator: any EventGenerator
+        let broker: EmbeddedBroker
+        let eventsPerSecond: Int
+        init(pump: EventPump, generator: any EventGenerator, broker: EmbeddedBroker, eventsPerSecond: Int) {
+            self.pump = pump
+            self.generator = generator
+            self.broker = broker
+            self.eventsPerSecond = eventsPerSecond
+        }
+    }
+
+    var sentEvents: Int { sent.load(ordering: .relaxed) }
+
+    func start(_ generator: any EventGenerator, to broker: EmbeddedBroker, eventsPerSecond: Int) {
+        var id = pthread_t()
+        let start = Unmanaged.passRetained(
+            Start(pump: self, generator: generator, broker: broker, eventsPerSecond: eventsPerSecond))
+        let result = pthread_create(
+            &id, nil,
+            { argument in
+                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                start.pump.run(start)
+                return nil
+            }, start.toOpaque())
+        precondition(result == 0, "cannot start a thread")
+        thread.withLock { $0 = id }
+    }
+
+    /// - Throws: what made the producer give up.
+    func stop() throws(Diagnostic) {
+        stopped.store(true, ordering: .relaxed)
+        let id = thread.withLock { id in
+            defer { id = nil }
+            return id
+        }
+        if let id { pthread_join(id, nil) }
+        if let problem = failure.withLock({ $0 }) { throw problem }
+    }
+
+    private func run(_ start: Start) {
+        let begin = DemoTime.nowMilliseconds()
+        var produced = 0
+        while !stopped.load(ordering: .relaxed) {
+            let now = DemoTime.nowMilliseconds()
+            // What is due by the clock, so a slow tick is made up for and the offered load stays what was asked for.
+            let due = start.generator.ownDueTimes ? Int.max : Int(now - begin) * start.eventsPerSecond / 1000
+            while produced < due, !stopped.load(ordering: .relaxed) {
+                guard let event = start.generator.next(nowMilliseconds: now) else { break }
+                do throws(Diagnostic) {
+                    try start.broker.produce(
+                        topic: start.generator.topic, key: event.key, value: event.value,
+                        timestampMilliseconds: event.timestampMilliseconds)
+                } catch {
+                    failure.withLock { $0 = error }
+                    return
+                }
+                produced += 1
+                sent.add(1, ordering: .relaxed)
+            }
+            DemoTime.sleep(milliseconds: 1)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+internal import MillraceCore
+internal import MillraceFiles
+internal import MillraceFormats
+internal import MillraceKafka
+internal import MillracePostgres
+internal import MillraceRuntime
+
+/// Plan to running operators, for one shard.
+struct GraphBuilder {
+    let plan: ExecutionPlan
+    let models: [any Model]
+    let options: PipelineOptions
+    let shard: Int
+    let shards: Int
+    private let formats = Formats()
+
+    private var operators: [Operator] = []
+    private var sessions: [any SinkSession] = []
+    private var lookups: [any LookupTable] = []
+    private var postgres: PostgresSession?
+
+    init(plan: ExecutionPlan, models: [any Model], options: PipelineOptions, shard: Int, shards: Int) {
+        self.plan = plan
+        self.models = models
+        self.options = options
+        self.shard = shard
+        self.shards = shards
+    }
+
+    /// - Returns: the graph, and the PostgreSQL session that keeps the positions if there is a PostgreSQL sink.
+    mutating func build() throws(Diagnostic) -> (graph: ShardGraph, store: PostgresSession?) {
+        try openPostgres()
+        for index in plan.nodes.indices { operators.append(try makeOperator(index)) }
+        for (index, node) in plan.nodes.enumerated() {
+            for (port, input) in node.inputs.enumerated() { operators[input].connect(to: operators[index], port: port) }
+        }
+        var inputs: [ShardGraph.Input] = []
+        // Static tables come first, so a shard reads them in this order before the stream.
+        for (index, source) in plan.sources.enumerated().sorted(by: { $0.element.isStatic && !$1.element.isStatic })
+        where source.lookupKeys == nil {
+            inputs.append(try makeInput(source, index: index))
+        }
+        let graph = ShardGraph(
+            inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups)
+        return (graph, postgres)
+    }
+
+    // MARK: Sources
+
+    private func makeInput(_ source: SourcePlan, index: Int) throws(Diagnostic) -> ShardGraph.Input {
+        guard let head = plan.nodes.firstIndex(where: { $0.kind == .source(index) }) else {
+            throw Diagnostic("source \"\(source.name)\" has no node in the plan", fault: .bug)
+        }
+        return ShardGraph.Input(
+            plan: source, index: index, source: try makeSource(source), head: operators[head],
+            watermark: watermarkOperator(behind: head))
+    }
+
+    private func makeSource(_ source: SourcePlan) throws(Diagnostic) -> any Source {
+        switch source.connector {
+        case "kafka":
+            return try KafkaSource(
+                plan: source, formats: formats, limits: options.limits, clock: options.clock, log: options.log,
+                shard: source.isStatic ? 0 : shard, shards: source.isStatic ? 1 : shards)
+        case "postgres":
+            return try PostgresConnector.makeSource(source, limits: options.limits, log: options.log)
+        default:
+            if let files = try FilesConnectors.makeSource(
+                source, formats: formats, limits: options.limits, clock: options.clock)
+            {
+                return files
+            }
+            throw Diagnostic("connector \"\(source.connector)\" cannot be read", fault: .bug)
+        }
+    }
+
+    /// The watermark node of a source: its only consumer chain before any branch.
+    private func watermarkOperator(behind head: Int) -> WatermarkOperator? {
+        var node = head
+        while true {
+            let consumers = plan.nodes.indices.filter { plan.nodes[$0].inputs.contains(node) }
+            guard consumers.count == 1, let next = consumers.first else { return nil }
+            if case .watermark = plan.nodes[next].kind { return operators[next] as? WatermarkOperator }
+            guard case .project = plan.nodes[next].kind else { return nil }
+            node = next
+        }
+    }
+
+    // MARK: Operators
+
+    private mutating func makeOperator(_ index: Int) throws(Diagnostic) -> Operator {
+        let node = plan.nodes[index]
+        func input(_ port: Int) -> Schema { plan.nodes[node.inputs[port]].schema }
+        switch node.kind {
+        case .source: return Operator(object: node.object)
+        case .project(let expressions):
+            return try ProjectOperator(expressions, output: node.schema, object: node.object)
+        case .filter(let predicate): return try FilterOperator(predicate, object: node.object)
+        case .watermark(let watermark): return try WatermarkOperator(watermark, object: node.object)
+        case .staticJoin(let join):
+            return try StaticJoinOperator(
+                join, probe: input(0), build: input(1), object: node.object, limits: options.limits)
+        case .lookupJoin(let join, let lookup):
+            let table = try PostgresConnector.makeLookup(
+                plan.sources[lookup], limits: options.limits, clock: options.clock, log: options.log)
+            lookups.append(table)
+            return try LookupJoinOperator(
+                join, probe: input(0), lookup: table, lookupSchema: plan.sources[lookup].schema, object: node.object)
+        case .predict(let predict):
+            let model = plan.models[predict.model]
+            let scorer = try models[predict.model].makeScorer(
+                inputs: model.inputs, outputs: model.outputs, maxRows: options.limits.modelRows)
+            return PredictOperator(
+                predict, scorer: scorer, outputs: model.outputs, version: models[predict.model].version,
+                object: node.object, limits: options.limits)
+        case .windowAssign(let timeColumn, let window):
+            return WindowAssignOperator(window, timeColumn: timeColumn, input: input(0), object: node.object)
+        case .windowAggregate(let aggregate):
+            return WindowAggregateOperator(aggregate, input: input(0), object: node.object, limits: options.limits)
+        case .groupAggregate(let keys, let aggregates):
+            return GroupAggregateOperator(
+                keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
+        case .union: return UnionOperator(inputs: node.inputs.count, object: node.object)
+        case .sink(let sink): return SinkOperator(sink: try makeSink(plan.sinks[sink]), object: plan.sinks[sink].name)
+        }
+    }
+
+    // MARK: Sinks
+
+    private mutating func openPostgres() throws(Diagnostic) {
+        let sinks = plan.sinks.filter { $0.connector == "postgres" }
+        guard let first = sinks.first else { return }
+        let session = try PostgresConnector.makeSinkSession(first, limits: options.limits, clock: options.clock, log: options.log)
+        for sink in sinks.dropFirst() where !PostgresConnector.sameDatabase(first, sink) {
+            throw Diagnostic(
+                "table \"\(sink.name)\" is in another database than table \"\(first.name)\"", at: sink.range,
+                hint: "Rows and offsets of a pipeline commit in one transaction, so its PostgreSQL sinks share one url.")
+        }
+        postgres = session
+        sessions.append(session)
+    }
+
+    private mutating func makeSink(_ sink: SinkPlan) throws(Diagnostic) -> any Sink {
+        switch sink.connector {
+        case "postgres":
+            guard let postgres else { throw Diagnostic("no PostgreSQL session", fault: .bug) }
+            return try PostgresConnector.makeSink(sink, session: postgres)
+        case "kafka":
+            let made = try KafkaConnector.makeSink(sink, formats: formats, limits: options.limits, log: options.log)
+            sessions.append(made.session)
+            return made.sink
+        default:
+            guard let made = try FilesConnectors.makeSink(sink, formats: formats) else {
+                throw Diagnostic("connector \"\(sink.connector)\" cannot be written to", fault: .bug)
+            }
+            sessions.append(made.session)
+            return made.sink
+        }
+    }
+}

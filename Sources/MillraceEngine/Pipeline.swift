@@ -1,0 +1,123 @@
+internal import CMillraceLinux
+internal import Glibc
+public import MillraceCore
+internal import MillraceModels
+public import MillraceObservability
+internal import MillracePlanner
+internal import MillracePostgres
+internal import MillraceRuntime
+internal import Synchronization
+
+/// A planned pipeline, running: starts its shards, stops them, waits for them.
+public final class Pipeline: Sendable {
+    public let plan: ExecutionPlan
+    public let metrics = PipelineMetrics()
+    private let options: PipelineOptions
+    private let state = Mutex(State())
+    /// Readable once all shards have ended; for a caller that also waits for signals.
+    public let finishedDescriptor: Int32
+
+    private struct State {
+        var shards: [ShardHandle] = []
+        var threads: [ShardThread] = []
+        var running = 0
+        var isStopping = false
+        var failure: Diagnostic?
+    }
+
+    /// What other threads may do with a shard: ask it to stop.
+    private struct ShardHandle: @unchecked Sendable {
+        // `requestStop` is the one method that a shard allows from other threads.
+        let shard: Shard
+    }
+
+    /// Moves a shard to its own thread, which owns it from then on.
+    private struct Handover: @unchecked Sendable {
+        let shard: Shard
+        let positions: [SourceName: [SourcePosition]]
+    }
+
+    public init(plan: ExecutionPlan, options: PipelineOptions) {
+        self.plan = plan
+        self.options = options
+        finishedDescriptor = eventfd(0, Int32(EFD_NONBLOCK.rawValue | EFD_CLOEXEC.rawValue))
+    }
+
+    deinit { close(finishedDescriptor) }
+
+    /// Loads the models, takes over the pipeline's positions and starts the shards.
+    ///
+    /// - Throws: whatever is wrong with models, database, topics or files at the start.
+    public func start() throws(Diagnostic) {
+        var models: [any Model] = []
+        for model in plan.models {
+            models.append(try ModelProviders.load(model, baseDirectory: options.baseDirectory))
+        }
+        let (count, reason) = ShardCount.decide(plan, wanted: options.shards)
+        if let reason { options.log(.info, "running on one shard", ["reason": reason]) }
+        var handovers: [Handover] = []
+        var positions: [SourceName: [SourcePosition]] = [:]
+        var epoch: Int64 = 0
+        for index in 0..<count {
+            var builder = GraphBuilder(plan: plan, models: models, options: options, shard: index, shards: count)
+            let (graph, store) = try builder.build()
+            if index == 0 {
+                positions =
+                    try store?.open(
+                        pipeline: plan.name, fingerprint: Fingerprint.hash(plan), planText: Fingerprint.text(plan),
+                        resetState: options.resetState) ?? [:]
+                epoch = store?.epoch ?? 0
+            } else {
+                try store?.join(pipeline: plan.name, epoch: epoch)
+            }
+            let context = ShardContext(clock: options.clock, limits: options.limits, log: options.log)
+            handovers.append(
+                Handover(shard: Shard(graph: graph, context: context, observer: metrics), positions: positions))
+        }
+        launch(handovers)
+    }
+
+    private func launch(_ handovers: [Handover]) {
+        state.withLock { state in
+            state.running = handovers.count
+            state.shards = handovers.map { ShardHandle(shard: $0.shard) }
+        }
+        let threads = handovers.enumerated().map { index, handover in
+            ShardThread(name: "millrace-\(index)") { [self] in
+                do throws(Diagnostic) {
+                    try handover.shard.run(from: handover.positions)
+                    ended(nil)
+                } catch {
+                    ended(error)
+                }
+            }
+        }
+        state.withLock { $0.threads = threads }
+    }
+
+    private func ended(_ failure: Diagnostic?) {
+        let (isLast, others) = state.withLock { state in
+            state.running -= 1
+            if state.failure == nil { state.failure = failure }
+            return (state.running == 0, failure == nil ? [] : state.shards)
+        }
+        for handle in others { handle.shard.requestStop() }
+        if isLast {
+            var one: UInt64 = 1
+            _ = write(finishedDescriptor, &one, 8)
+        }
+    }
+
+    /// Finish the batch in hand, commit, end. From any thread, more than once.
+    public func requestStop() {
+        for handle in state.withLock({ $0.shards }) { handle.shard.requestStop() }
+    }
+
+    /// Waits for the end of all shards.
+    ///
+    /// - Throws: the first failure of a shard.
+    public func wait() throws(Diagnostic) {
+        for thread in state.withLock({ $0.threads }) { thread.join() }
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+}

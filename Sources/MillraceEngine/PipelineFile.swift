@@ -1,0 +1,47 @@
+public import MillraceCore
+public import MillraceFiles
+public import MillraceFormats
+public import MillraceKafka
+public import MillraceModels
+public import MillracePlanner
+public import MillracePostgres
+
+extension Registry {
+    /// Every connector, format and model provider of this binary.
+    public static let millrace = Registry(
+        connectors: [KafkaConnector.descriptor, PostgresConnector.descriptor] + FilesConnectors.descriptors,
+        formats: Formats.descriptors, modelProviders: ModelProviders.descriptors)
+}
+
+/// A `.sql` file and what became of it.
+public struct PipelineFile: Sendable {
+    public var path: String
+    public var text: String
+    /// nil when there are errors.
+    public var plan: ExecutionPlan?
+    public var diagnostics: [Diagnostic]
+
+    /// Reads and plans a file. Nothing is connected to.
+    ///
+    /// - Parameter variables: fill `${key}` in WITH values.
+    /// - Throws: `.user` when the file cannot be read; everything in it is reported in `diagnostics`.
+    public init(path: String, variables: [String: String]) throws(Diagnostic) {
+        self.init(path: path, text: try TextFile.read(path), variables: variables)
+    }
+
+    public init(path: String, text: String, variables: [String: String]) {
+        self.path = path
+        self.text = text
+        let result = Planner(registry: .millrace, variables: variables).plan(text, name: Path.baseName(path))
+        plan = result.plan
+        diagnostics = result.diagnostics
+    }
+
+    /// Relative paths of models in the file start here.
+    public var directory: String { Path.directory(path) }
+
+    /// All diagnostics as the user sees them.
+    public func rendered(_ diagnostics: [Diagnostic]) -> String {
+        diagnostics.map { $0.rendered(file: path, source: text) }.joined(separator: "\n\n")
+    }
+}

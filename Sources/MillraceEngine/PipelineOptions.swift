@@ -1,0 +1,17 @@
+public import MillraceCore
+public import MillraceRuntime
+
+/// How a pipeline is run; what the command line decides.
+public struct PipelineOptions: Sendable {
+    /// Threads that share the source's partitions. Pipelines with windows run on one: see `ShardCount`.
+    public var shards = 1
+    /// Forget stored positions and start as the options say.
+    public var resetState = false
+    /// Relative model and file paths start here.
+    public var baseDirectory = "."
+    public var limits = Limits()
+    public var log = Log.silent
+    public var clock: any Clock = SystemClock()
+
+    public init() {}
+}

@@ -1,0 +1,96 @@
+internal import Histogram
+public import MillraceCore
+public import MillraceRuntime
+internal import Synchronization
+
+/// Counters and latencies of a running pipeline, summed over its shards. Shards report once a batch or commit.
+public final class PipelineMetrics: ShardObserver {
+    /// What has happened up to a moment.
+    public struct Snapshot: Sendable {
+        public var polledRecords = 0
+        public var writtenRows: [String: Int] = [:]
+        public var rejectedRows: [String: Int] = [:]
+        public var commits = 0
+        /// Event to commit over the whole run, microseconds (record timestamps have milliseconds).
+        public var latency = Percentiles()
+        /// The same since the previous `takeInterval`.
+        public var intervalLatency = Percentiles()
+        /// The oldest watermark over sources and shards; nil before the first.
+        public var watermark: Int64?
+
+        public var writtenRowsTotal: Int { writtenRows.values.reduce(0, +) }
+        public var rejectedRowsTotal: Int { rejectedRows.values.reduce(0, +) }
+    }
+
+    public struct Percentiles: Sendable {
+        public var count = 0
+        public var p50: Int64 = 0
+        public var p90: Int64 = 0
+        public var p99: Int64 = 0
+        public var p999: Int64 = 0
+        public var max: Int64 = 0
+    }
+
+    private struct State {
+        var snapshot = Snapshot()
+        var latency = Histogram<UInt32>(numberOfSignificantValueDigits: .three)
+        var interval = Histogram<UInt32>(numberOfSignificantValueDigits: .three)
+        var watermarks: [Int: Int64] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    public init() {}
+
+    /// A copy of the counts; with `takeInterval` the interval's latencies start anew.
+    public func snapshot(takeInterval: Bool = false) -> Snapshot {
+        state.withLock { state in
+            var copy = state.snapshot
+            copy.latency = PipelineMetrics.percentiles(state.latency)
+            copy.intervalLatency = PipelineMetrics.percentiles(state.interval)
+            copy.watermark = state.watermarks.values.min()
+            if takeInterval { state.interval.reset() }
+            return copy
+        }
+    }
+
+    private static func percentiles(_ histogram: Histogram<UInt32>) -> Percentiles {
+        guard histogram.totalCount > 0 else { return Percentiles() }
+        func at(_ percentile: Double) -> Int64 { Int64(clamping: histogram.valueAtPercentile(percentile)) }
+        return Percentiles(
+            count: Int(histogram.totalCount), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100))
+    }
+
+    // MARK: ShardObserver
+
+    public func polled(source: Int, records: Int) {
+        state.withLock { $0.snapshot.polledRecords += records }
+    }
+
+    public func wrote(sink: String, rows: Int) {
+        state.withLock { $0.snapshot.writtenRows[sink, default: 0] += rows }
+    }
+
+    public func rejected(_ letter: DeadLetter) {
+        state.withLock { $0.snapshot.rejectedRows[letter.reason.reason, default: 0] += 1 }
+    }
+
+    public func committed(rows: Int, latencies: [Int64]) {
+        state.withLock { state in
+            state.snapshot.commits += 1
+            for latency in latencies {
+                let value = UInt64(Swift.max(latency, 0))
+                state.latency.record(value)
+                state.interval.record(value)
+            }
+        }
+    }
+
+    public func advanced(source: Int, watermark: Int64) {
+        state.withLock { $0.watermarks[source] = watermark }
+    }
+
+    public func finished(source: Int) {
+        state.withLock { _ = $0.watermarks.removeValue(forKey: source) }
+    }
+}

@@ -1,0 +1,276 @@
+public import MillraceCore
+public import Synchronization
+
+/// One thread's work: polls its sources, runs each batch through the operators to completion, and keeps transactions going.
+///
+/// A batch is whatever one poll returned. While a transaction slot is free, what has been written is sent at once; while
+/// none is, the next batches gather, which is the only batching there is.
+public final class Shard {
+    private let graph: ShardGraph
+    private let context: ShardContext
+    private let observer: any ShardObserver
+    private let loop = EventLoop()
+    private let stopRequested = Atomic<Bool>(false)
+    private var inputs: [ShardInput]
+    private let sinks: [SinkOperator]
+    private var deadLetters: [DeadLetter] = []
+    private var commits: CommitQueue
+
+    /// Positions alone (no rows) are committed this often; replay covers what lies between.
+    private static let positionsIntervalMicroseconds: Int64 = 200_000
+    /// The longest sleep: bounds what a missed wake-up can cost.
+    private static let heartbeatMicroseconds: Int64 = 100_000
+
+    public init(graph: ShardGraph, context: ShardContext, observer: any ShardObserver) {
+        self.graph = graph
+        self.context = context
+        self.observer = observer
+        inputs = graph.inputs.map { ShardInput($0) }
+        sinks = graph.operators.compactMap { $0 as? SinkOperator }
+        commits = CommitQueue(sessions: graph.sessions, checkpoint: graph.checkpoint)
+    }
+
+    /// Ends `run` after the batch in hand; from any thread.
+    public func requestStop() {
+        stopRequested.store(true, ordering: .releasing)
+        loop.wake()
+    }
+
+    /// Runs until every source has ended or a stop is asked for, then commits what is there.
+    ///
+    /// - Parameter positions: where the last run left off, by source name.
+    /// - Throws: the first error that cannot pass by itself. What was committed stays committed.
+    public func run(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
+        context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
+        defer { for input in inputs { input.source.close() } }
+        try loadStaticTables()
+        try start(from: positions)
+        while !stopRequested.load(ordering: .acquiring) {
+            let working = try pollOnce()
+            try tick()
+            try submitIfDue(force: false)
+            try drive()
+            if inputs.allSatisfy(\.isFinished) { break }
+            if !working { try waitForWork() }
+        }
+        try finish()
+    }
+
+    // MARK: Start
+
+    private func loadStaticTables() throws(Diagnostic) {
+        for i in inputs.indices where inputs[i].plan.isStatic {
+            try inputs[i].source.start(from: [])
+            while !inputs[i].isFinished {
+                if stopRequested.load(ordering: .acquiring) { return }
+                if case .drained = try poll(i) { loop.wait(1000) }
+            }
+        }
+    }
+
+    private func start(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
+        for i in inputs.indices where !inputs[i].plan.isStatic {
+            try inputs[i].start(from: positions[inputs[i].plan.name] ?? [])
+            loop.watch(inputs[i].source.descriptor)
+        }
+        commits.lastPositions = context.clock.monotonicMicroseconds()
+    }
+
+    // MARK: Work
+
+    /// One poll of every source that may be polled; true when at least one had something.
+    private func pollOnce() throws(Diagnostic) -> Bool {
+        guard !isHeldBack else { return false }
+        var working = false
+        for i in inputs.indices where !inputs[i].isFinished {
+            if case .more = try poll(i) { working = true }
+        }
+        return working
+    }
+
+    /// A full sink makes the shard stop fetching; librdkafka then stops by its own queue bound.
+    private var isHeldBack: Bool {
+        if commits.awaitsFlush { return true }
+        for session in graph.sessions {
+            if session.uncommittedRows >= context.limits.uncommittedRows
+                || session.uncommittedBytes >= context.limits.uncommittedBytes
+            {
+                return true
+            }
+        }
+        return false
+    }
+
+    private func poll(_ i: Int) throws(Diagnostic) -> SourceStatus {
+        let input = inputs[i]
+        context.arena.reset()
+        context.records = input.batch.records
+        context.source = input.index
+        context.appliedOffsets = input.appliedOffsets
+        let status = try input.source.poll(into: input.batch)
+        let records = input.batch.records.count
+        if records > 0 || input.batch.rows.count > 0 {
+            observer.polled(source: input.index, records: records)
+            commits.sample(input.batch.records)
+            input.hasMoved = true
+            try rejectUndecodable(input)
+            try process(input)
+            input.forgetReplayWhenDone()
+        }
+        if case .finished = status, !input.isFinished {
+            input.isFinished = true
+            try input.head.advance(to: EventTime.end, port: 0, context: context)
+            observer.finished(source: input.index)
+        }
+        context.records = nil
+        context.appliedOffsets = []
+        return status
+    }
+
+    private func process(_ input: ShardInput) throws(Diagnostic) {
+        let rows = input.batch.rows
+        guard rows.count > 0 else { return }
+        rows.metadata.reserve(rows.count)
+        rows.metadata.watermarks.update(repeating: EventTime.none, count: rows.count)
+        try input.head.process(rows, port: 0, context: context)
+        reportWrites()
+    }
+
+    private func reportWrites() {
+        for sink in sinks where sink.writtenRows > 0 {
+            observer.wrote(sink: sink.object, rows: sink.writtenRows)
+            commits.writtenRows += sink.writtenRows
+            sink.writtenRows = 0
+        }
+    }
+
+    /// Idle partitions and the wall clock move event time without a record.
+    private func tick() throws(Diagnostic) {
+        for input in inputs where !input.isFinished {
+            guard let watermark = input.watermark else { continue }
+            let now = context.clock.wallMicroseconds()
+            if let deadline = watermark.nextDeadline, now >= deadline || input.ticksEachTime {
+                context.source = input.index
+                try watermark.tick(now: now, isAtEnd: { input.source.isAtEnd(partition: $0) }, context: context)
+            }
+            if watermark.combinedWatermark != input.reportedWatermark {
+                input.reportedWatermark = watermark.combinedWatermark
+                input.hasMoved = true
+                observer.advanced(source: input.index, watermark: watermark.combinedWatermark)
+            }
+        }
+        reportWrites()
+        for lookup in graph.lookups { try lookup.maintain(now: context.clock.monotonicMicroseconds()) }
+    }
+
+    // MARK: Rejected rows
+
+    private func rejectUndecodable(_ input: ShardInput) throws(Diagnostic) {
+        for record in input.batch.rejected {
+            try context.reject(
+                origin: record.record, record.reason, object: input.plan.name, detail: record.detail)
+        }
+    }
+
+    private func reject(_ rejection: ShardContext.Rejection) throws(Diagnostic) {
+        let input = inputs.first { $0.index == context.source }
+        let letter = deadLetter(rejection, input: input)
+        observer.rejected(letter)
+        switch input?.plan.errors ?? .deadLetter {
+        case .skip: return
+        case .fail:
+            throw Diagnostic(
+                "\(rejection.reason.reason) in \(rejection.object): \(rejection.detail)",
+                hint: "The source has 'errors'='fail'; 'dead-letter' keeps such rows in a table and goes on.")
+        case .deadLetter: deadLetters.append(letter)
+        }
+    }
+
+    private func deadLetter(_ rejection: ShardContext.Rejection, input: ShardInput?) -> DeadLetter {
+        var letter = DeadLetter(
+            source: input?.plan.name ?? "", partition: nil, offset: nil, key: nil, value: nil, object: rejection.object,
+            reason: rejection.reason, detail: rejection.detail, time: context.clock.wallMicroseconds())
+        guard rejection.origin >= 0, let records = context.records, let input else { return letter }
+        let record = Int(rejection.origin)
+        letter.partition = input.source.partitions[Int(records.partition[record])]
+        letter.offset = records.offset[record]
+        letter.key = records.key[record].isAbsent ? nil : records.key[record].array
+        letter.value = records.value[record].isAbsent ? nil : records.value[record].array
+        if let headers = records.headers {
+            letter.headers = headers(record).map { ($0.name, $0.value.isAbsent ? nil : $0.value.array) }
+        }
+        return letter
+    }
+
+    // MARK: Commit
+
+    private func submitIfDue(force: Bool) throws(Diagnostic) {
+        let now = context.clock.monotonicMicroseconds()
+        let hasRows = commits.writtenRows > 0 || !deadLetters.isEmpty
+        let hasMoved = inputs.contains { $0.hasMoved }
+        let positionsAreDue = hasMoved && (force || now - commits.lastPositions >= Shard.positionsIntervalMicroseconds)
+        guard hasRows || positionsAreDue, commits.canSubmit else { return }
+        var positions: [SourceName: [SourcePosition]] = [:]
+        for input in inputs where !input.plan.isStatic && input.hasMoved {
+            positions[input.plan.name] = input.positions(operators: graph.operators)
+            input.hasMoved = false
+        }
+        commits.lastPositions = now
+        try commits.submit(positions: positions, deadLetters: deadLetters)
+        deadLetters.removeAll(keepingCapacity: true)
+    }
+
+    private func drive() throws(Diagnostic) {
+        let done = try commits.drive(now: context.clock.monotonicMicroseconds())
+        guard !done.isEmpty else { return }
+        let wall = context.clock.wallMicroseconds()
+        for commit in done {
+            observer.committed(rows: commit.rows, latencies: commit.sampledTimestamps.map { wall - $0 })
+            for input in inputs {
+                if let positions = commit.positions[input.plan.name] { input.source.committed(positions) }
+            }
+        }
+    }
+
+    private func waitForWork() throws(Diagnostic) {
+        var timeout = Shard.heartbeatMicroseconds
+        let now = context.clock.monotonicMicroseconds()
+        for session in graph.sessions {
+            loop.watch(session.descriptor, forWriting: session.wantsWrite)
+            if let deadline = session.deadline { timeout = min(timeout, deadline - now) }
+        }
+        for input in inputs where !input.isFinished {
+            if let deadline = input.source.wakeDeadline { timeout = min(timeout, deadline - now) }
+            if let deadline = input.watermark?.nextDeadline {
+                timeout = min(timeout, deadline - context.clock.wallMicroseconds())
+            }
+            if input.source.descriptor < 0 && input.source.wakeDeadline == nil { timeout = min(timeout, 1000) }
+        }
+        // A held-back shard must not spin on the source that it does not read.
+        for input in inputs where !input.isFinished {
+            if isHeldBack { loop.forget(input.source.descriptor) } else { loop.watch(input.source.descriptor) }
+        }
+        if timeout > 0 { loop.wait(timeout) }
+    }
+
+    /// Commits what has been processed. Open windows are not fired by a stop: replay rebuilds them.
+    private func finish() throws(Diagnostic) {
+        let patience: Int64 = 10_000_000
+        let deadline = context.clock.monotonicMicroseconds() + patience
+        while commits.writtenRows > 0 || !deadLetters.isEmpty || inputs.contains(where: \.hasMoved) || commits.isBusy {
+            try submitIfDue(force: true)
+            try drive()
+            guard commits.isBusy || commits.writtenRows > 0 else { break }
+            if context.clock.monotonicMicroseconds() > deadline {
+                throw Diagnostic(
+                    "could not commit the last rows before the stop", hint: "They are read again at the next start.",
+                    fault: .external)
+            }
+            for session in graph.sessions { loop.watch(session.descriptor, forWriting: session.wantsWrite) }
+            for input in inputs { loop.forget(input.source.descriptor) }
+            loop.wait(10_000)
+        }
+        for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }
+        for lookup in graph.lookups { lookup.close() }
+    }
+}

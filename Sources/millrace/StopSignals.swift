@@ -1,0 +1,35 @@
+import CMillraceLinux
+import Glibc
+
+/// SIGINT and SIGTERM as something to wait for, instead of handlers that may do almost nothing.
+struct StopSignals: ~Copyable {
+    private let descriptor: Int32
+
+    /// Call before any thread starts: threads inherit the mask, so the signals reach only this descriptor.
+    init() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGINT)
+        sigaddset(&set, SIGTERM)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        signal(SIGPIPE, SIG_IGN)
+        descriptor = signalfd(-1, &set, Int32(SFD_NONBLOCK.rawValue | SFD_CLOEXEC.rawValue))
+    }
+
+    deinit { close(descriptor) }
+
+    enum Event { case signal, finished, timeout }
+
+    /// Waits for a signal, for `finished` to become readable, or for the time to pass (-1: for ever).
+    func wait(finished: Int32, milliseconds: Int32 = -1) -> Event {
+        var watched = [
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: finished, events: Int16(POLLIN), revents: 0),
+        ]
+        guard poll(&watched, 2, milliseconds) > 0 else { return .timeout }
+        if watched[1].revents != 0 { return .finished }
+        var info = signalfd_siginfo()
+        _ = read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size)
+        return .signal
+    }
+}
