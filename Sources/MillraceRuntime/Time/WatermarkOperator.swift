@@ -1,0 +1,239 @@
+public import MillraceCore
+
+/// Event time of one source: the largest watermark of each partition, combined by minimum, moved after each record.
+///
+/// Fills `metadata.watermarks` with the combined watermark before each row, then announces the last one. A row whose rowtime
+/// is NULL is rejected. The combined watermark never goes back: a partition that returns late has late rows.
+///
+/// Idleness follows the wall clock that `tick` is given. A partition is idle when it stands at its end and the timeout has
+/// passed since its last record; one that never delivered is idle at once. When all are idle, event time may go on with
+/// the wall clock, up to the wall clock minus the declared bound.
+public final class WatermarkOperator: Operator {
+    private struct Partition {
+        var watermark = EventTime.none
+        /// Wall clock of the last record, microseconds; nil before the first.
+        var lastRecord: Int64?
+        var isIdle = false
+        /// Records below the stored position are still to be read again.
+        var isReplaying = false
+    }
+
+    /// How often event time follows the wall clock while all partitions are idle, and a late reader is looked at again.
+    private static let idleStepMicroseconds: Int64 = 50_000
+
+    private let plan: WatermarkPlan
+    private let evaluator: ExpressionEvaluator
+    private let isBounded: Bool
+    private var partitions: [Partition]
+    private var combined = EventTime.none
+    private var announced = EventTime.none
+    /// While partitions replay, time stands still: windows must not fire before they are rebuilt.
+    private var replaying = 0
+    /// Wall clock and newest watermark when the last partition became idle.
+    private var allIdleSince: (wall: Int64, watermark: Int64)?
+    /// Wall clock, microseconds, at which `tick` has something to do; nil: not before the next record.
+    public private(set) var nextDeadline: Int64?
+    private let selection = RowSelection()
+
+    /// - Parameters:
+    ///   - partitions: known ones; more may come, by index.
+    ///   - isBounded: never looks at the wall clock.
+    public init(_ plan: WatermarkPlan, partitions: Int, isBounded: Bool = false, object: String) throws(Diagnostic) {
+        self.plan = plan
+        self.isBounded = isBounded
+        evaluator = try ExpressionEvaluator([plan.expression])
+        self.partitions = Array(repeating: Partition(), count: partitions)
+        super.init(object: object)
+        if usesClock, partitions > 0 { nextDeadline = .min }
+    }
+
+    private var usesClock: Bool { !isBounded && plan.idleTimeoutMicroseconds > 0 }
+
+    /// For positions: each partition's own watermark, and what windows have been fired up to.
+    public var partitionWatermarks: [Int64] { partitions.map(\.watermark) }
+    public var combinedWatermark: Int64 { combined }
+
+    /// Newly discovered partitions hold event time until they deliver or turn out to be idle.
+    public func setPartitionCount(_ count: Int) {
+        guard count > partitions.count else { return }
+        partitions.append(contentsOf: repeatElement(Partition(), count: count - partitions.count))
+        allIdleSince = nil
+        if usesClock { nextDeadline = .min }
+    }
+
+    // MARK: - Records
+
+    public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        let rowtime = batch.columns[plan.rowtimeColumn]
+        let values = evaluator.evaluate(batch, context: context)[0]
+        let metadata = batch.metadata
+        let records = context.records
+        let now = usesClock ? context.clock.wallMicroseconds() : 0
+        allIdleSince = nil
+        var rejected = false
+        for row in 0..<batch.count {
+            let origin = metadata.origins[row]
+            metadata.watermarks[row] = combined
+            var index = 0
+            if let records, origin >= 0 { index = Int(records.partition[Int(origin)]) }
+            if index >= partitions.count { setPartitionCount(index + 1) }
+            partitions[index].lastRecord = now
+            if !rowtime.allValid, rowtime.states[row] != CellState.valid {
+                if !rejected {
+                    rejected = true
+                    selection.clear()
+                    for earlier in 0..<row { selection.append(earlier) }
+                }
+                let state = rowtime.states[row]
+                try context.reject(
+                    origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
+                    detail: "event-time column")
+                continue
+            }
+            if rejected { selection.append(row) }
+            let wasIdle = partitions[index].isIdle
+            partitions[index].isIdle = false
+            let before = partitions[index].watermark
+            var moved = wasIdle
+            if values.states[row] == CellState.valid {
+                let watermark = EventTime.milliseconds(fromMicroseconds: values.ints[row])
+                if watermark > before {
+                    partitions[index].watermark = watermark
+                    // Only the slowest partition holds the minimum.
+                    if before <= combined { moved = true }
+                }
+            }
+            if replaying > 0, partitions[index].isReplaying, let records, origin >= 0,
+                index >= context.appliedOffsets.count
+                    || records.offset[Int(origin)] + 1 >= context.appliedOffsets[index]
+            {
+                partitions[index].isReplaying = false
+                replaying -= 1
+                moved = true
+            }
+            if moved { combine() }
+        }
+        if usesClock { schedule(now) }
+        try emit(rejected ? selection.apply(batch) : batch, context: context)
+        try announce(context)
+    }
+
+    /// The input's own end; anything before it is this operator's to say.
+    public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
+        guard watermark == EventTime.end else { return }
+        combined = EventTime.end
+        nextDeadline = nil
+        try announce(context)
+    }
+
+    /// A partition of a bounded source has ended: it holds nothing back any more.
+    public func finish(partition: Int, context: ShardContext) throws(Diagnostic) {
+        setPartitionCount(partition + 1)
+        partitions[partition].watermark = EventTime.end
+        // The end of all is announced by `advance(to: .end)`, after the source's last batch.
+        if partitions.contains(where: { $0.watermark != EventTime.end }) { combine() }
+        try announce(context)
+    }
+
+    /// The minimum over the partitions that are not idle; never back.
+    private func combine() {
+        guard replaying == 0 else { return }
+        var minimum = EventTime.end
+        var hasActive = false
+        for partition in partitions where !partition.isIdle {
+            hasActive = true
+            minimum = min(minimum, partition.watermark)
+        }
+        if hasActive, minimum > combined { combined = minimum }
+    }
+
+    private func announce(_ context: ShardContext) throws(Diagnostic) {
+        guard combined > announced else { return }
+        announced = combined
+        try emit(watermark: combined, context: context)
+    }
+
+    // MARK: - Idleness
+
+    /// Looks at the clock. Call when `nextDeadline` has come; more often does no harm.
+    ///
+    /// - Parameter now: wall clock, microseconds since 1970.
+    public func tick(now: Int64, isAtEnd: (Int) -> Bool, context: ShardContext) throws(Diagnostic) {
+        guard usesClock, replaying == 0, combined != EventTime.end, !partitions.isEmpty else { return }
+        var allIdle = true
+        var becameIdle = false
+        for index in partitions.indices {
+            var isIdle = isAtEnd(index)
+            if isIdle, let last = partitions[index].lastRecord {
+                isIdle = now - last >= plan.idleTimeoutMicroseconds
+            } else if isIdle, partitions[index].watermark != EventTime.none {
+                // It delivered before a restart: the timeout starts over.
+                partitions[index].lastRecord = now
+                isIdle = false
+            }
+            if isIdle, !partitions[index].isIdle { becameIdle = true }
+            partitions[index].isIdle = isIdle
+            if !isIdle { allIdle = false }
+        }
+        if !allIdle {
+            allIdleSince = nil
+            if becameIdle { combine() }
+        } else if plan.advancesWhenIdle {
+            let newest = partitions.reduce(combined) { max($0, $1.watermark) }
+            if allIdleSince == nil { allIdleSince = (now, newest) }
+            if let since = allIdleSince, since.watermark != EventTime.none {
+                let elapsed = since.watermark + (now - since.wall) / 1000
+                let bound = EventTime.milliseconds(fromMicroseconds: now - plan.boundMicroseconds)
+                combined = max(combined, min(elapsed, bound))
+            }
+        }
+        schedule(now, allIdle: allIdle)
+        try announce(context)
+    }
+
+    private func schedule(_ now: Int64, allIdle: Bool = false) {
+        if allIdle {
+            let moves = plan.advancesWhenIdle && allIdleSince?.watermark != EventTime.none
+            nextDeadline = moves ? now + WatermarkOperator.idleStepMicroseconds : nil
+            return
+        }
+        var next: Int64?
+        for partition in partitions where !partition.isIdle {
+            var due = now + WatermarkOperator.idleStepMicroseconds
+            if let last = partition.lastRecord { due = max(due, last + plan.idleTimeoutMicroseconds) }
+            if let last = partition.lastRecord, last + plan.idleTimeoutMicroseconds > now {
+                due = last + plan.idleTimeoutMicroseconds
+            }
+            next = min(next ?? due, due)
+        }
+        nextDeadline = next
+    }
+
+    // MARK: - Restart
+
+    /// Before the first batch: continues from stored positions, and tells the operators behind it.
+    ///
+    /// - Parameter replaying: partitions that are read from before their stored position. Event time stands still until
+    ///   each has come to it: by a row at or behind the last applied one, or by `endReplay`.
+    public func restore(partitionWatermarks: [Int64], combined: Int64, replaying: [Bool] = []) {
+        setPartitionCount(partitionWatermarks.count)
+        for (index, watermark) in partitionWatermarks.enumerated() { partitions[index].watermark = watermark }
+        self.combined = combined
+        announced = EventTime.none
+        for (index, isReplaying) in replaying.enumerated() where isReplaying && index < partitions.count {
+            partitions[index].isReplaying = true
+        }
+        self.replaying = partitions.count { $0.isReplaying }
+        restore(emittedWatermark: combined, port: 0)
+    }
+
+    /// The reader of `partition` has come to its stored position. Needed where the last applied record gave no row.
+    public func endReplay(partition: Int, context: ShardContext) throws(Diagnostic) {
+        guard partition < partitions.count, partitions[partition].isReplaying else { return }
+        partitions[partition].isReplaying = false
+        replaying -= 1
+        combine()
+        if usesClock { nextDeadline = .min }
+        try announce(context)
+    }
+}

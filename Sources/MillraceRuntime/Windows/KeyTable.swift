@@ -1,0 +1,381 @@
+import MillraceCore
+
+/// Interns key rows: equal rows of the key columns get the same small number. NULL equals NULL.
+///
+/// Open addressing with linear probing; entries are reference-counted by their users and their slots and bytes are used
+/// again after the last `release`. One INT-like column needs no stored bytes (its hash is a bijection), one string column
+/// keeps its bytes, everything else an encoding of all cells.
+final class KeyTable {
+    private enum Mode { case integer, bytes, composite }
+
+    private struct Entry {
+        var hash: UInt64
+        /// `.integer`: the value's bits in place of an address.
+        var start: UInt
+        var count: Int32
+        var references: Int32
+    }
+
+    private struct Part {
+        var layout: Layout
+        var states: UnsafeMutablePointer<UInt8>
+        var cells: UnsafeMutableRawPointer
+    }
+
+    private let types: [DataType]
+    private let mode: Mode
+    private let store: StateStore
+    private var slots: UnsafeMutablePointer<Int32>
+    private var mask: Int
+    private var entries: UnsafeMutablePointer<Entry>
+    private var entryCapacity: Int
+    private var entryCount = 0
+    private var freeEntries: [Int32] = []
+    /// Entry of the NULL key in the one-column modes; -1: none.
+    private var nullID: Int32 = -1
+    private var parts: [Part] = []
+    private let scratch = ByteBuffer(capacity: 128)
+    /// Keys that are interned now.
+    private(set) var count = 0
+
+    init(types: [DataType], store: StateStore, capacity: Int = 16) {
+        self.types = types
+        self.store = store
+        if types.count == 1, types[0].layout == .int64 {
+            mode = .integer
+        } else if types.count == 1, types[0].layout == .bytes {
+            mode = .bytes
+        } else {
+            mode = .composite
+        }
+        var size = 16
+        while size * 3 < capacity * 4 { size *= 2 }
+        slots = .allocate(capacity: size)
+        slots.initialize(repeating: -1, count: size)
+        mask = size - 1
+        entryCapacity = size
+        entries = .allocate(capacity: size)
+    }
+
+    deinit {
+        if mode != .integer {
+            for id in 0..<entryCount where entries[id].references >= 0 && Int32(id) != nullID {
+                store.deallocate(UnsafeMutableRawPointer(bitPattern: entries[id].start)!, Int(entries[id].count))
+            }
+        }
+        slots.deallocate()
+        entries.deallocate()
+    }
+
+    /// Rows are read from these columns until the next call; layouts as given to `init`.
+    func bind(_ columns: [Column]) {
+        parts.removeAll(keepingCapacity: true)
+        for column in columns { parts.append(Part(layout: column.layout, states: column.states, cells: UnsafeMutableRawPointer(column.ints))) }
+    }
+
+    /// The key's number, a new one if need be. It has no reference yet: `retain` it, or `drop` it when it is new.
+    @inline(__always)
+    func intern(row: Int) -> Int32 {
+        switch mode {
+        case .integer:
+            guard parts[0].states[row] == CellState.valid else { return internNull() }
+            let value = parts[0].cells.assumingMemoryBound(to: Int64.self)[row]
+            let hash = KeyTable.hash(UInt64(bitPattern: value))
+            var slot = Int(truncatingIfNeeded: hash) & mask
+            while slots[slot] >= 0 {
+                if entries[Int(slots[slot])].hash == hash { return slots[slot] }
+                slot = (slot + 1) & mask
+            }
+            return insert(hash, start: UInt(UInt64(bitPattern: value)), count: 8)
+        case .bytes:
+            guard parts[0].states[row] == CellState.valid else { return internNull() }
+            let bytes = parts[0].cells.assumingMemoryBound(to: ByteRef.self)[row]
+            return intern(bytes)
+        case .composite:
+            encode(row)
+            return intern(scratch.bytes)
+        }
+    }
+
+    @inline(__always)
+    private func intern(_ bytes: ByteRef) -> Int32 {
+        let hash = KeyTable.hash(bytes)
+        let found = find(bytes, hash)
+        if found >= 0 { return found }
+        return insert(hash, start: UInt(bitPattern: store.copy(bytes)), count: Int32(bytes.count))
+    }
+
+    @inline(__always)
+    private func find(_ bytes: ByteRef, _ hash: UInt64) -> Int32 {
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] >= 0 {
+            let entry = entries[Int(slots[slot])]
+            if entry.hash == hash, Int(entry.count) == bytes.count,
+                KeyTable.equal(UnsafePointer(bitPattern: entry.start)!, bytes.start, bytes.count)
+            {
+                return slots[slot]
+            }
+            slot = (slot + 1) & mask
+        }
+        return -1
+    }
+
+    /// The key's number, -1 when it is unknown or any of its cells is not valid (NULL never matches in a join).
+    @inline(__always)
+    func findMatch(row: Int) -> Int32 {
+        for part in parts where part.states[row] != CellState.valid { return -1 }
+        switch mode {
+        case .integer:
+            let hash = KeyTable.hash(UInt64(bitPattern: parts[0].cells.assumingMemoryBound(to: Int64.self)[row]))
+            var slot = Int(truncatingIfNeeded: hash) & mask
+            while slots[slot] >= 0 {
+                if entries[Int(slots[slot])].hash == hash { return slots[slot] }
+                slot = (slot + 1) & mask
+            }
+            return -1
+        case .bytes:
+            let bytes = parts[0].cells.assumingMemoryBound(to: ByteRef.self)[row]
+            return find(bytes, KeyTable.hash(bytes))
+        case .composite:
+            encode(row)
+            return find(scratch.bytes, KeyTable.hash(scratch.bytes))
+        }
+    }
+
+    @inline(__always)
+    func retain(_ id: Int32) { entries[Int(id)].references += 1 }
+
+    @inline(__always)
+    func references(_ id: Int32) -> Int32 { entries[Int(id)].references }
+
+    /// Forgets the key after its last reference.
+    @inline(__always)
+    func release(_ id: Int32) {
+        entries[Int(id)].references -= 1
+        drop(id)
+    }
+
+    /// Forgets the key if nobody retains it.
+    func drop(_ id: Int32) {
+        guard entries[Int(id)].references <= 0 else { return }
+        let entry = entries[Int(id)]
+        entries[Int(id)].references = -1
+        freeEntries.append(id)
+        count -= 1
+        if id == nullID {
+            nullID = -1
+            return
+        }
+        if mode != .integer {
+            store.deallocate(UnsafeMutableRawPointer(bitPattern: entry.start)!, Int(entry.count))
+        }
+        var hole = Int(truncatingIfNeeded: entry.hash) & mask
+        while slots[hole] != id { hole = (hole + 1) & mask }
+        // Backward shift: later entries of the run move up unless that would put them before their home slot.
+        var probe = hole
+        while true {
+            probe = (probe + 1) & mask
+            let other = slots[probe]
+            if other < 0 { break }
+            let home = Int(truncatingIfNeeded: entries[Int(other)].hash) & mask
+            if (probe - home) & mask >= (probe - hole) & mask {
+                slots[hole] = other
+                hole = probe
+            }
+        }
+        slots[hole] = -1
+    }
+
+    /// Appends the key's cells, one to each column. Strings borrow the table's bytes: valid until the last `release`.
+    func append(_ id: Int32, to columns: ArraySlice<Column>) {
+        let entry = entries[Int(id)]
+        switch mode {
+        case .integer:
+            let column = columns[columns.startIndex]
+            if id == nullID { column.appendNull() } else { column.append(int: Int64(bitPattern: UInt64(entry.start))) }
+        case .bytes:
+            let column = columns[columns.startIndex]
+            if id == nullID {
+                column.appendNull()
+            } else {
+                column.append(bytes: ByteRef(start: UnsafePointer(bitPattern: entry.start)!, count: Int(entry.count)))
+            }
+        case .composite:
+            var cursor = UnsafeRawPointer(bitPattern: entry.start)!
+            for column in columns {
+                let state = cursor.load(as: UInt8.self)
+                cursor += 1
+                guard state == CellState.valid else {
+                    column.append(state: state)
+                    continue
+                }
+                switch column.layout {
+                case .int64, .row, .list:
+                    column.append(int: cursor.loadUnaligned(as: Int64.self))
+                    cursor += 8
+                case .double:
+                    column.append(double: cursor.loadUnaligned(as: Double.self))
+                    cursor += 8
+                case .decimal:
+                    column.append(decimal: cursor.loadUnaligned(as: Int128.self))
+                    cursor += 16
+                case .bytes:
+                    let length = Int(cursor.loadUnaligned(as: Int32.self))
+                    cursor += 4
+                    column.append(bytes: ByteRef(start: cursor.assumingMemoryBound(to: UInt8.self), count: length))
+                    cursor += length
+                }
+            }
+        }
+    }
+
+    /// Appends every interned key (of one column), in no particular order.
+    func appendAll(to column: Column) {
+        for id in 0..<entryCount where entries[id].references >= 0 { append(Int32(id), to: [column]) }
+    }
+
+    // MARK: - Inside
+
+    private func internNull() -> Int32 {
+        if nullID < 0 {
+            nullID = newEntry(Entry(hash: 0, start: 0, count: 0, references: 0))
+            count += 1
+        }
+        return nullID
+    }
+
+    private func newEntry(_ entry: Entry) -> Int32 {
+        if let id = freeEntries.popLast() {
+            entries[Int(id)] = entry
+            return id
+        }
+        if entryCount == entryCapacity {
+            let new = UnsafeMutablePointer<Entry>.allocate(capacity: entryCapacity * 2)
+            new.update(from: entries, count: entryCount)
+            entries.deallocate()
+            entries = new
+            entryCapacity *= 2
+        }
+        entries[entryCount] = entry
+        entryCount += 1
+        return Int32(entryCount - 1)
+    }
+
+    private func insert(_ hash: UInt64, start: UInt, count bytes: Int32) -> Int32 {
+        if (count + 1) * 4 > (mask + 1) * 3 { growSlots() }
+        let id = newEntry(Entry(hash: hash, start: start, count: bytes, references: 0))
+        place(id, hash)
+        count += 1
+        return id
+    }
+
+    private func place(_ id: Int32, _ hash: UInt64) {
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] >= 0 { slot = (slot + 1) & mask }
+        slots[slot] = id
+    }
+
+    private func growSlots() {
+        let old = slots
+        let oldSize = mask + 1
+        slots = .allocate(capacity: oldSize * 2)
+        slots.initialize(repeating: -1, count: oldSize * 2)
+        mask = oldSize * 2 - 1
+        for slot in 0..<oldSize where old[slot] >= 0 { place(old[slot], entries[Int(old[slot])].hash) }
+        old.deallocate()
+    }
+
+    /// State byte and payload of each cell, strings with their length in front.
+    private func encode(_ row: Int) {
+        scratch.clear()
+        for part in parts {
+            let state = part.states[row]
+            guard state == CellState.valid else {
+                scratch.append(state)
+                continue
+            }
+            let target = UnsafeMutableRawPointer(scratch.reserve(17))
+            target.storeBytes(of: state, as: UInt8.self)
+            switch part.layout {
+            case .int64, .row, .list:
+                target.storeBytes(of: part.cells.assumingMemoryBound(to: Int64.self)[row], toByteOffset: 1, as: Int64.self)
+                scratch.commit(9)
+            case .double:
+                // Every NaN is one key.
+                let value = part.cells.assumingMemoryBound(to: Double.self)[row]
+                target.storeBytes(of: value.isNaN ? .nan : value, toByteOffset: 1, as: Double.self)
+                scratch.commit(9)
+            case .decimal:
+                target.storeBytes(
+                    of: part.cells.assumingMemoryBound(to: Int128.self)[row], toByteOffset: 1, as: Int128.self)
+                scratch.commit(17)
+            case .bytes:
+                let bytes = part.cells.assumingMemoryBound(to: ByteRef.self)[row]
+                target.storeBytes(of: Int32(bytes.count), toByteOffset: 1, as: Int32.self)
+                scratch.commit(5)
+                scratch.append(bytes)
+            }
+        }
+    }
+
+    /// A bijection of 64 bits that spreads them (multiply and xor-shift rounds; both steps are invertible).
+    @inline(__always)
+    static func hash(_ value: UInt64) -> UInt64 {
+        var x = value
+        x ^= x >> 32
+        x &*= 0xD6E8_FEB8_6659_FD93
+        x ^= x >> 32
+        x &*= 0xD6E8_FEB8_6659_FD93
+        x ^= x >> 32
+        return x
+    }
+
+    @inline(__always)
+    private static func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
+        let product = a.multipliedFullWidth(by: b)
+        return product.high ^ product.low
+    }
+
+    /// Eight bytes a step, folded by a 64 x 64 multiplication; the tail is read with overlap.
+    @inline(__always)
+    static func hash(_ bytes: ByteRef) -> UInt64 {
+        let start = UnsafeRawPointer(bytes.start)
+        let count = bytes.count
+        var hash = 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: count)
+        if count >= 8 {
+            var i = 0
+            while i + 8 < count {
+                hash = fold(hash ^ start.loadUnaligned(fromByteOffset: i, as: UInt64.self), 0xA076_1D64_78BD_642F)
+                i += 8
+            }
+            hash = fold(
+                hash ^ start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self), 0xE703_7ED1_A0B4_28DB)
+        } else if count >= 4 {
+            let low = UInt64(start.loadUnaligned(as: UInt32.self))
+            let high = UInt64(start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
+            hash = fold(hash ^ (low | high << 32), 0xE703_7ED1_A0B4_28DB)
+        } else if count > 0 {
+            let word =
+                UInt64(bytes.start[0]) | UInt64(bytes.start[count >> 1]) << 8 | UInt64(bytes.start[count - 1]) << 16
+            hash = fold(hash ^ word, 0xE703_7ED1_A0B4_28DB)
+        }
+        return fold(hash, 0x8EBC_6AF0_9C88_C6E3)
+    }
+
+    @inline(__always)
+    static func equal(_ a: UnsafePointer<UInt8>, _ b: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+        let (x, y) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
+        var i = 0
+        while i + 8 <= count {
+            if x.loadUnaligned(fromByteOffset: i, as: UInt64.self) != y.loadUnaligned(fromByteOffset: i, as: UInt64.self) {
+                return false
+            }
+            i += 8
+        }
+        while i < count {
+            if a[i] != b[i] { return false }
+            i += 1
+        }
+        return true
+    }
+}

@@ -1,0 +1,129 @@
+import MillraceCore
+
+/// The first offset of each partition that contributed to a window; from there it can be rebuilt.
+struct ContributingOffsets {
+    /// By slot of `OffsetSlots`; Int64.max: nothing from there.
+    private(set) var first: [Int64] = []
+
+    @inline(__always)
+    mutating func note(_ slot: Int, _ offset: Int64) {
+        if slot >= first.count { first.append(contentsOf: repeatElement(Int64.max, count: slot + 1 - first.count)) }
+        if offset < first[slot] { first[slot] = offset }
+    }
+
+    mutating func merge(_ other: ContributingOffsets) {
+        for (slot, offset) in other.first.enumerated() where offset != .max { note(slot, offset) }
+    }
+
+    mutating func removeAll() {
+        for slot in first.indices { first[slot] = .max }
+    }
+}
+
+/// Numbers the (source, partition) pairs that an operator has seen rows of.
+struct OffsetSlots {
+    private var bySource: [[Int32]] = []
+    private var count: Int32 = 0
+
+    @inline(__always)
+    mutating func slot(source: Int, partition: Int) -> Int {
+        if source < bySource.count, partition < bySource[source].count, bySource[source][partition] >= 0 {
+            return Int(bySource[source][partition])
+        }
+        return add(source, partition)
+    }
+
+    private mutating func add(_ source: Int, _ partition: Int) -> Int {
+        while bySource.count <= source { bySource.append([]) }
+        while bySource[source].count <= partition { bySource[source].append(-1) }
+        bySource[source][partition] = count
+        count += 1
+        return Int(count - 1)
+    }
+
+    /// Lowers `offsets[partition]` for `source` to what `contributing` needs.
+    func lower(_ offsets: inout [Int64], source: Int, by contributing: ContributingOffsets) {
+        guard source < bySource.count else { return }
+        for (partition, slot) in bySource[source].enumerated() where slot >= 0 && partition < offsets.count {
+            let index = Int(slot)
+            guard index < contributing.first.count else { continue }
+            offsets[partition] = min(offsets[partition], contributing.first[index])
+        }
+    }
+}
+
+/// One aligned window: its groups by key, in the order in which their first rows came.
+final class OpenWindow {
+    private struct Slot {
+        /// -1: free.
+        var key: Int32
+        var record: UnsafeMutableRawPointer?
+    }
+
+    private(set) var start: Int64 = 0
+    private(set) var end: Int64 = 0
+    /// Its rows have been emitted; it is kept for late rows within the allowed lateness.
+    var isFired = false
+    var offsets = ContributingOffsets()
+    private(set) var keys: [Int32] = []
+    private(set) var records: [UnsafeMutableRawPointer] = []
+    private var slots: UnsafeMutablePointer<Slot>
+    private var mask: Int
+
+    init() {
+        slots = .allocate(capacity: 16)
+        slots.initialize(repeating: Slot(key: -1, record: nil), count: 16)
+        mask = 15
+    }
+
+    deinit { slots.deallocate() }
+
+    /// Starts over for another window; keeps the memory.
+    func reuse(start: Int64, end: Int64) {
+        self.start = start
+        self.end = end
+        isFired = false
+        offsets.removeAll()
+        if !keys.isEmpty { slots.update(repeating: Slot(key: -1, record: nil), count: mask + 1) }
+        keys.removeAll(keepingCapacity: true)
+        records.removeAll(keepingCapacity: true)
+    }
+
+    @inline(__always)
+    private static func home(_ key: Int32) -> Int {
+        Int(truncatingIfNeeded: (UInt64(UInt32(bitPattern: key)) &* 0x9E37_79B9_7F4A_7C15) >> 32)
+    }
+
+    /// The group's record; nil when the key has none yet.
+    @inline(__always)
+    func find(_ key: Int32) -> UnsafeMutableRawPointer? {
+        var slot = OpenWindow.home(key) & mask
+        while slots[slot].key >= 0 {
+            if slots[slot].key == key { return slots[slot].record }
+            slot = (slot + 1) & mask
+        }
+        return nil
+    }
+
+    func insert(_ key: Int32, _ record: UnsafeMutableRawPointer) {
+        if (keys.count + 1) * 4 > (mask + 1) * 3 { grow() }
+        keys.append(key)
+        records.append(record)
+        place(key, record)
+    }
+
+    private func place(_ key: Int32, _ record: UnsafeMutableRawPointer) {
+        var slot = OpenWindow.home(key) & mask
+        while slots[slot].key >= 0 { slot = (slot + 1) & mask }
+        slots[slot] = Slot(key: key, record: record)
+    }
+
+    private func grow() {
+        slots.deallocate()
+        let size = (mask + 1) * 2
+        slots = .allocate(capacity: size)
+        slots.initialize(repeating: Slot(key: -1, record: nil), count: size)
+        mask = size - 1
+        for i in keys.indices { place(keys[i], records[i]) }
+    }
+}

@@ -1,0 +1,380 @@
+public import MillraceCore
+
+/// GROUP BY over TUMBLE, HOP, CUMULATE or SESSION windows: one row a (window, key) when the watermark reaches `end - 1 ms`.
+///
+/// A row is judged against the watermark before it, and windows fire between rows where `metadata.watermarks` moves, so a
+/// batch gives what its rows one by one would. A row that belongs only to fired windows is late: rejected with the last of
+/// them. NULL is a key like any other. Emitted rows carry the watermark before the one that fired them.
+///
+/// With an allowed lateness a fired window stays until `end - 1 + lateness`; a late row corrects its group, and the
+/// corrected row is emitted again (once a run of rows). SESSION has no allowed lateness, as in Flink.
+public final class WindowAggregateOperator: Operator {
+    private let plan: WindowAggregatePlan
+    private let limits: Limits
+    private let assigner: WindowAssigner
+    private let lateness: Int64
+    private let store = StateStore()
+    private let keys: KeyTable
+    private let accumulators: Accumulators
+    private let pool: RecordPool
+    private let output: GroupOutput
+    private let sessions: SessionWindows?
+    private var slots = OffsetSlots()
+
+    /// Aligned windows by ascending end, then start.
+    private var windows: [OpenWindow] = []
+    private var spare: [OpenWindow] = []
+    private var groups = 0
+    private var watermark = EventTime.none
+    /// The smallest watermark at which a window fires or goes away.
+    private var nextTimer = EventTime.end
+    private var emittedWatermark = EventTime.none
+
+    private let pendingCapacity = 4096
+    private let pendingRows: UnsafeMutablePointer<Int32>
+    private let pendingRecords: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    private var pending = 0
+    private var corrected: [(window: OpenWindow, key: Int32, record: UnsafeMutableRawPointer)] = []
+    private var readColumns: [Int] = []
+
+    /// - Throws: `.user` for an allowed lateness with SESSION, `.bug` for an aggregate that has no accumulator.
+    public init(_ plan: WindowAggregatePlan, input: Schema, object: String, limits: Limits) throws(Diagnostic) {
+        self.plan = plan
+        self.limits = limits
+        assigner = WindowAssigner(kind: plan.window)
+        lateness = max(0, plan.allowedLatenessMilliseconds)
+        keys = KeyTable(types: plan.keys.map { input[$0].type }, store: store)
+        accumulators = try Accumulators(plan.aggregates, input: input, store: store)
+        pool = RecordPool(stride: accumulators.recordBytes)
+        output = GroupOutput(
+            keys: plan.keys.map { input[$0].type }, aggregates: plan.aggregates.map(\.type),
+            timeType: input[plan.timeColumn].type, rows: limits.batchRows)
+        if case .session(let gap) = plan.window {
+            guard lateness == 0 else {
+                throw Diagnostic(
+                    "option \"late.lateness\" does not work with SESSION windows",
+                    hint: "Remove the option, or use TUMBLE or HOP.")
+            }
+            sessions = SessionWindows(gap: gap)
+        } else {
+            sessions = nil
+        }
+        pendingRows = .allocate(capacity: pendingCapacity)
+        pendingRecords = .allocate(capacity: pendingCapacity)
+        readColumns = Array(Set(plan.keys + accumulators.argumentColumns)).sorted()
+        super.init(object: object)
+    }
+
+    deinit {
+        for window in windows { for record in window.records { accumulators.release(record) } }
+        sessions?.forEachRecord { accumulators.release($0) }
+        pendingRows.deallocate()
+        pendingRecords.deallocate()
+    }
+
+    /// (window, key) groups that are kept now.
+    public var groupCount: Int { groups }
+    /// Bytes of keys, strings and sets that are kept now.
+    public var stateBytes: Int { store.usedBytes }
+
+    // MARK: - Rows
+
+    public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        let time = batch.columns[plan.timeColumn]
+        let micros = time.ints
+        let metadata = batch.metadata
+        let checksErrors = readColumns.contains { !batch.columns[$0].allValid }
+        keys.bind(plan.keys.map { batch.columns[$0] })
+        let records = context.records
+        // The newest window, so that most rows need neither division nor search: its bounds in microseconds.
+        var (recentLow, recentHigh) = (Int64.max, Int64.min)
+        var recent: OpenWindow?
+        var isTumble = false
+        if case .tumble = plan.window { isTumble = true }
+
+        for row in 0..<batch.count {
+            let before = metadata.watermarks[row]
+            if before > watermark {
+                if before >= nextTimer {
+                    try fire(upTo: before, batch, context)
+                    recent = nil
+                    (recentLow, recentHigh) = (.max, .min)
+                }
+                watermark = before
+            }
+            let origin = metadata.origins[row]
+            if !time.allValid, time.states[row] != CellState.valid {
+                let state = time.states[row]
+                try context.reject(
+                    origin: origin, RowErrorCode(rawValue: state) ?? .nullEventTime, object: object,
+                    detail: "event-time column")
+                continue
+            }
+            if checksErrors, let code = firstError(batch, row) {
+                try context.reject(origin: origin, code, object: object, detail: "input of the window aggregate")
+                continue
+            }
+            if let recent, micros[row] >= recentLow, micros[row] < recentHigh {
+                try add(row, origin, recent, batch, context, records)
+                continue
+            }
+            let milliseconds = EventTime.milliseconds(fromMicroseconds: micros[row])
+            if let sessions {
+                try addToSession(sessions, row, origin, milliseconds, batch, context)
+                continue
+            }
+            var isLate = true
+            if isTumble {
+                let (start, end) = assigner.lastWindow(milliseconds)
+                if end - 1 + lateness > max(watermark, emittedWatermark) {
+                    let window = openWindow(start, end)
+                    try add(row, origin, window, batch, context, records)
+                    isLate = false
+                    if end - 1 > watermark, !window.isFired {
+                        recent = window
+                        recentLow = start &* 1000
+                        recentHigh = end &* 1000
+                    }
+                }
+            } else {
+                let horizon = max(watermark, emittedWatermark)
+                try assigner.forEach(milliseconds) { (start, end) throws(Diagnostic) in
+                    guard end - 1 + lateness > horizon else { return }
+                    try add(row, origin, openWindow(start, end), batch, context, records)
+                    isLate = false
+                }
+            }
+            if isLate { try rejectLate(row, origin, milliseconds, context) }
+        }
+        try finishRun(batch, context)
+    }
+
+    private func firstError(_ batch: ColumnBatch, _ row: Int) -> RowErrorCode? {
+        for index in readColumns {
+            let state = batch.columns[index].states[row]
+            if state > CellState.valid { return RowErrorCode(rawValue: state) ?? .invalidArgument }
+        }
+        return nil
+    }
+
+    private func rejectLate(_ row: Int, _ origin: Int32, _ time: Int64, _ context: ShardContext) throws(Diagnostic) {
+        let (start, end) = assigner.lastWindow(time)
+        let watermark = max(self.watermark, emittedWatermark)
+        try context.reject(
+            origin: origin, .lateRow, object: object,
+            detail: LateRow.detail(start: start, end: end, watermark: watermark))
+    }
+
+    @inline(__always)
+    private func add(
+        _ row: Int, _ origin: Int32, _ window: OpenWindow, _ batch: ColumnBatch, _ context: ShardContext,
+        _ records: RecordTable?
+    ) throws(Diagnostic) {
+        let key = keys.intern(row: row)
+        let record: UnsafeMutableRawPointer
+        if let found = window.find(key) {
+            record = found
+        } else {
+            guard groups < limits.windowGroups else {
+                keys.drop(key)
+                try rejectOverLimit(origin, context)
+                return
+            }
+            record = pool.allocate()
+            keys.retain(key)
+            window.insert(key, record)
+            groups += 1
+        }
+        if pending == pendingCapacity { flush(batch) }
+        pendingRows[pending] = Int32(truncatingIfNeeded: row)
+        pendingRecords[pending] = record
+        pending += 1
+        if origin >= 0, let records {
+            let partition = Int(records.partition[Int(origin)])
+            window.offsets.note(slots.slot(source: context.source, partition: partition), records.offset[Int(origin)])
+        }
+        if window.isFired, !context.isReplayed(origin: origin) {
+            // A late row within the allowed lateness: the header says whether its group is on the list already.
+            let isListed = record.assumingMemoryBound(to: Int64.self)
+            if isListed.pointee == 0 {
+                isListed.pointee = 1
+                corrected.append((window, key, record))
+            }
+        }
+    }
+
+    private func rejectOverLimit(_ origin: Int32, _ context: ShardContext) throws(Diagnostic) {
+        let limit = limits.windowGroups
+        try context.reject(
+            origin: origin, .limitExceeded, object: object, detail: "more than \(limit) open windows and keys")
+    }
+
+    /// Folds the collected rows into their groups.
+    private func flush(_ batch: ColumnBatch) {
+        accumulators.update(batch, rows: pendingRows, records: pendingRecords, count: pending)
+        pending = 0
+    }
+
+    /// Before a window fires and at the end of a batch: fold, then emit the corrected rows of late groups.
+    private func finishRun(_ batch: ColumnBatch?, _ context: ShardContext) throws(Diagnostic) {
+        if let batch { flush(batch) }
+        guard !corrected.isEmpty else { return }
+        for (window, key, record) in corrected {
+            record.storeBytes(of: 0, as: Int64.self)
+            try append(key, record, window.start, window.end, context)
+        }
+        corrected.removeAll(keepingCapacity: true)
+        try emitOutput(context)
+    }
+
+    // MARK: - Windows
+
+    private func openWindow(_ start: Int64, _ end: Int64) -> OpenWindow {
+        // Windows are few and new rows are near the newest: search from the back.
+        var index = windows.count
+        while index > 0 {
+            let window = windows[index - 1]
+            if window.end == end, window.start == start { return window }
+            if window.end < end || (window.end == end && window.start < start) { break }
+            index -= 1
+        }
+        let window = spare.popLast() ?? OpenWindow()
+        window.reuse(start: start, end: end)
+        // Emitted before a restart, or late within the allowed lateness.
+        window.isFired = end - 1 <= max(watermark, emittedWatermark)
+        windows.insert(window, at: index)
+        nextTimer = min(nextTimer, window.isFired ? end - 1 + lateness : end - 1)
+        return window
+    }
+
+    public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
+        if watermark > self.watermark {
+            if watermark >= nextTimer { try fire(upTo: watermark, nil, context) }
+            self.watermark = watermark
+        }
+        try emit(watermark: watermark, context: context)
+    }
+
+    /// Emits the windows whose last millisecond is at or before `newWatermark`, by end, and forgets those past their lateness.
+    private func fire(upTo newWatermark: Int64, _ batch: ColumnBatch?, _ context: ShardContext) throws(Diagnostic) {
+        try finishRun(batch, context)
+        if let sessions {
+            try fireSessions(sessions, newWatermark, context)
+            return
+        }
+        for window in windows {
+            guard window.end - 1 <= newWatermark else { break }
+            guard !window.isFired else { continue }
+            window.isFired = true
+            for i in window.keys.indices {
+                try append(window.keys[i], window.records[i], window.start, window.end, context)
+            }
+        }
+        try emitOutput(context)
+        // Strings of emitted rows lie in the state: only now may it go.
+        var done = 0
+        while done < windows.count, windows[done].end - 1 + lateness <= newWatermark {
+            let window = windows[done]
+            for i in window.keys.indices { forget(window.keys[i], window.records[i]) }
+            window.reuse(start: 0, end: 0)
+            if spare.count < 64 { spare.append(window) }
+            done += 1
+        }
+        windows.removeFirst(done)
+        nextTimer = EventTime.end
+        for window in windows {
+            nextTimer = min(nextTimer, window.isFired ? window.end - 1 + lateness : window.end - 1)
+        }
+    }
+
+    private func forget(_ key: Int32, _ record: UnsafeMutableRawPointer) {
+        accumulators.release(record)
+        pool.deallocate(record)
+        keys.release(key)
+        groups -= 1
+    }
+
+    private func append(
+        _ key: Int32, _ record: UnsafeMutableRawPointer, _ start: Int64, _ end: Int64, _ context: ShardContext
+    ) throws(Diagnostic) {
+        output.append(
+            key, record, keys: keys, accumulators: accumulators, start: start, end: end, watermark: watermark)
+        if output.isFull { try emitOutput(context) }
+    }
+
+    private func emitOutput(_ context: ShardContext) throws(Diagnostic) {
+        guard output.batch.count > 0 else { return }
+        // No source record stands behind these rows.
+        try emit(output.batch, context: context)
+        output.batch.clear()
+    }
+
+    // MARK: - Sessions
+
+    private func addToSession(
+        _ sessions: SessionWindows, _ row: Int, _ origin: Int32, _ time: Int64, _ batch: ColumnBatch,
+        _ context: ShardContext
+    ) throws(Diagnostic) {
+        let key = keys.intern(row: row)
+        let bounds = sessions.merged(key, time)
+        // A replayed row is part of a session that may only reach past the emitted watermark with rows still to come.
+        let isReplayed = context.isReplayed(origin: origin)
+        if bounds.end - 1 <= max(watermark, emittedWatermark), !isReplayed {
+            keys.drop(key)
+            try context.reject(
+                origin: origin, .lateRow, object: object,
+                detail: LateRow.detail(
+                    start: bounds.start, end: bounds.end, watermark: max(watermark, emittedWatermark)))
+            return
+        }
+        if bounds.sessions == 0, groups >= limits.windowGroups {
+            keys.drop(key)
+            try rejectOverLimit(origin, context)
+            return
+        }
+        if bounds.sessions > 1 { flush(batch) }
+        let session = sessions.join(key, time, makeRecord: pool.allocate) { source, target in
+            accumulators.merge(source, into: target)
+            forget(key, source)
+        }
+        if bounds.sessions == 0 {
+            keys.retain(key)
+            groups += 1
+        }
+        if pending == pendingCapacity { flush(batch) }
+        pendingRows[pending] = Int32(truncatingIfNeeded: row)
+        pendingRecords[pending] = session.record
+        pending += 1
+        if origin >= 0, let records = context.records {
+            let partition = Int(records.partition[Int(origin)])
+            session.offsets.note(slots.slot(source: context.source, partition: partition), records.offset[Int(origin)])
+        }
+        nextTimer = min(nextTimer, session.end - 1)
+        // Replayed sessions that end before the emitted watermark wait for the watermark to pass it.
+        if nextTimer <= watermark { nextTimer = watermark == EventTime.end ? watermark : watermark + 1 }
+    }
+
+    private func fireSessions(_ sessions: SessionWindows, _ newWatermark: Int64, _ context: ShardContext)
+        throws(Diagnostic)
+    {
+        let fired = sessions.takeFired(newWatermark)
+        for session in fired where session.end - 1 > emittedWatermark {
+            try append(session.key, session.record, session.start, session.end, context)
+        }
+        try emitOutput(context)
+        for session in fired { forget(session.key, session.record) }
+        nextTimer = sessions.firstEnd.map { $0 - 1 } ?? EventTime.end
+    }
+
+    // MARK: - Restart
+
+    public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
+        for window in windows { slots.lower(&offsets, source: source, by: window.offsets) }
+        sessions?.forEach { slots.lower(&offsets, source: source, by: $0.offsets) }
+    }
+
+    public override func restore(emittedWatermark: Int64, port: Int) {
+        self.emittedWatermark = max(self.emittedWatermark, emittedWatermark)
+        super.restore(emittedWatermark: emittedWatermark, port: port)
+    }
+}
