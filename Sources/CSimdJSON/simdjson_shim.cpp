@@ -430,3 +430,7 @@ int64_t millrace_json_unescape(const uint8_t *text, int64_t length, uint8_t *tar
     }
     return out - target;
 }
+
+int32_t millrace_utf8_valid(const uint8_t *text, size_t length) {
+    return validate_utf8(reinterpret_cast<const char *>(text), length) ? 1 : 0;
+}

@@ -101,6 +101,9 @@ void millrace_json_write_null(millrace_json_node *_Nonnull nodes, int32_t node, 
 /// `target` may be `text`.
 int64_t millrace_json_unescape(const uint8_t *_Nonnull text, int64_t length, uint8_t *_Nonnull target);
 
+/// 1 when the bytes are valid UTF-8.
+int32_t millrace_utf8_valid(const uint8_t *_Nonnull text, size_t length);
+
 #ifdef __cplusplus
 }
 #endif
