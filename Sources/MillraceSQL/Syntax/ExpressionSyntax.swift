@@ -88,7 +88,8 @@ public enum IntervalUnit: String, Hashable, Sendable, CaseIterable {
 /// Special forms arrive as plain calls: `EXTRACT(u FROM x)` = EXTRACT(unit, x); `POSITION(a IN b)` = POSITION(a, b);
 /// `SUBSTRING(x FROM a FOR b)` = SUBSTRING(x, a, b); `TRIM([BOTH|LEADING|TRAILING] [c] FROM x)` = TRIM('BOTH', c, x), plain
 /// `TRIM(x)` stays; `OVERLAY(a PLACING b FROM c FOR d)` = OVERLAY(a, b, c, d); `FLOOR(x TO u)` = FLOOR(x, unit);
-/// `CURRENT_TIMESTAMP` and its like without parentheses = calls without arguments.
+/// `CURRENT_TIMESTAMP` and its like without parentheses = calls without arguments. `STRUCT(1 AS a, x)` = STRUCT(a => 1, x).
+/// In FROM, `TUMBLE((SELECT …), …)` has a `tableArgument`; `TUMBLE(t, …)` has a `name` there, for the planner to resolve.
 public struct CallSyntax: Hashable, Sendable {
     /// Dotted for `ML.PREDICT`. Case as written.
     public var name: ObjectName

@@ -109,13 +109,20 @@ public struct CreateModelSyntax: Hashable, Sendable {
     public var ifNotExists: Bool
     public var inputs: [Column]
     public var outputs: [Column]
+    /// Names of BigQuery's `OPTIONS(MODEL_TYPE = …)` arrive in lower case.
     public var options: [OptionSyntax]
-    public init(name: ObjectName, ifNotExists: Bool = false, inputs: [Column], outputs: [Column], options: [OptionSyntax]) {
+    /// `CREATE OR REPLACE MODEL`
+    public var orReplace: Bool
+    public init(
+        name: ObjectName, ifNotExists: Bool = false, inputs: [Column], outputs: [Column], options: [OptionSyntax],
+        orReplace: Bool = false
+    ) {
         self.name = name
         self.ifNotExists = ifNotExists
         self.inputs = inputs
         self.outputs = outputs
         self.options = options
+        self.orReplace = orReplace
     }
 }
 

@@ -1,0 +1,197 @@
+import MillraceCore
+
+extension Parser {
+    /// `a.b.c`, or `f(…)` with FILTER and OVER. `isForced`: the first word is taken even if it is reserved.
+    mutating func parseNameOrCall(isForced: Bool = false) throws(Diagnostic) -> ExpressionSyntax {
+        let parts: [Identifier]
+        if isForced {
+            parts = [try parseAnyIdentifier("a function name")]
+        } else {
+            guard isName() else { throw unexpected("an expression", isName: true) }
+            parts = try parseDottedName("an expression")
+        }
+        let name = ObjectName(parts)
+        guard isSign("(") else { return ExpressionSyntax(.name(parts), range: name.range) }
+        var call = try parseCall(name, isTableFunction: false)
+        if isWord("FILTER"), isSign("(", ahead: 1) {
+            index += 2
+            try expect(words: "WHERE")
+            call.filter = try parseExpression()
+            try expect(")")
+        }
+        if accept(words: "OVER") { call.over = try parseWindow() }
+        return ExpressionSyntax(.call(call), range: name.range.through(previousRange))
+    }
+
+    /// `(…)` behind a function's name. In a table function `(query)` is a table argument, elsewhere a scalar sub-query.
+    mutating func parseCall(_ name: ObjectName, isTableFunction: Bool) throws(Diagnostic) -> CallSyntax {
+        try expect("(")
+        var call = CallSyntax(name: name, arguments: [])
+        if accept(")") { return call }
+        if isSign("*"), isSign(")", ahead: 1) {
+            call.arguments = [.init(value: ExpressionSyntax(.asterisk, range: token.range))]
+            index += 2
+            return call
+        }
+        call.isDistinct = accept(words: "DISTINCT")
+        if !call.isDistinct, isWord("ALL"), !isSign("(", ahead: 1) { advance() }
+        repeat {
+            if let argument = try parseNamedArgument(isTableFunction: isTableFunction) {
+                call.arguments.append(argument)
+            } else {
+                call.arguments.append(.init(value: try parseArgument(isTableFunction: isTableFunction)))
+            }
+        } while accept(",")
+        try expect(")")
+        return call
+    }
+
+    /// `NAME => value`, nil when none starts here.
+    mutating func parseNamedArgument(isTableFunction: Bool) throws(Diagnostic) -> CallSyntax.ArgumentSyntax? {
+        guard token.kind == .word || token.kind == .quotedName, isSign("=>", ahead: 1) else { return nil }
+        let name = try parseAnyIdentifier("an argument name")
+        advance()
+        return .init(name: name, value: try parseArgument(isTableFunction: isTableFunction))
+    }
+
+    private mutating func parseArgument(isTableFunction: Bool) throws(Diagnostic) -> ExpressionSyntax {
+        let start = token.range
+        if isWord("TABLE") {
+            advance()
+            return try parseTableArgument(start)
+        }
+        if isWord("MODEL"), ahead(1).kind == .word || ahead(1).kind == .quotedName {
+            advance()
+            let name = try parseObjectName("a model name")
+            return ExpressionSyntax(.modelArgument(name), range: start.through(previousRange))
+        }
+        if isTableFunction, isSign("(") {
+            let before = (index, diagnostics.count)
+            if let query = try parseQueryInParentheses() {
+                let table = TableSyntax(.query(query), range: start.through(previousRange))
+                return try finishTableArgument(table, start)
+            }
+            index = before.0
+            diagnostics.removeLast(diagnostics.count - before.1)
+        }
+        return try parseExpression()
+    }
+
+    /// `(query)` as a whole, nil when the parentheses hold something else.
+    private mutating func parseQueryInParentheses() throws(Diagnostic) -> QuerySyntax? {
+        var inner = 0
+        while isSign("(", ahead: inner) { inner += 1 }
+        guard isQueryStart(ahead: inner) else { return nil }
+        advance()
+        guard case .query(let query) = try parseParenthesised() else { return nil }
+        return query
+    }
+
+    /// Behind TABLE: `t`, `(query)`, `(f(…))` or `f(…)`.
+    private mutating func parseTableArgument(_ start: SourceRange) throws(Diagnostic) -> ExpressionSyntax {
+        try enter()
+        defer { leave() }
+        let tableStart = token.range
+        let kind: TableSyntax.Kind
+        if isSign("(") {
+            if let query = try parseQueryInParentheses() {
+                kind = .query(query)
+            } else {
+                try expect("(")
+                kind = try parseNamedTable(isLateral: false)
+                try expect(")")
+            }
+        } else {
+            kind = try parseNamedTable(isLateral: false)
+        }
+        return try finishTableArgument(TableSyntax(kind, range: tableStart.through(previousRange)), start)
+    }
+
+    private mutating func finishTableArgument(
+        _ table: TableSyntax, _ start: SourceRange
+    ) throws(Diagnostic) -> ExpressionSyntax {
+        var partitionBy: [ExpressionSyntax] = []
+        if accept(words: "PARTITION") {
+            try expect(words: "BY")
+            if accept("(") {
+                repeat { partitionBy.append(try parseExpression()) } while accept(",")
+                try expect(")")
+            } else {
+                partitionBy = [try parseExpression()]
+            }
+        }
+        return ExpressionSyntax(
+            .tableArgument(table, partitionBy: partitionBy), range: start.through(previousRange))
+    }
+
+    // MARK: Windows
+
+    /// Behind OVER: `w` or `(…)`.
+    mutating func parseWindow() throws(Diagnostic) -> WindowSyntax {
+        let start = token.range
+        if !isSign("(") {
+            let name = try parseIdentifier("\"(\" or a window name")
+            return WindowSyntax(name: name, partitionBy: [], orderBy: [], frame: nil, range: name.range)
+        }
+        advance()
+        var window = WindowSyntax(partitionBy: [], orderBy: [], frame: nil, range: start)
+        if isName(), !isWord("PARTITION"), !isWord("ROWS"), !isWord("RANGE") {
+            window.name = try parseIdentifier("a window name")
+        }
+        if accept(words: "PARTITION") {
+            try expect(words: "BY")
+            repeat { window.partitionBy.append(try parseExpression()) } while accept(",")
+        }
+        if accept(words: "ORDER") {
+            try expect(words: "BY")
+            window.orderBy = try parseOrder()
+        }
+        let isRange = accept(words: "RANGE")
+        if isRange || accept(words: "ROWS") {
+            if accept(words: "BETWEEN") {
+                let first = try parseBound()
+                try expect(words: "AND")
+                window.frame = .init(isRange: isRange, start: first, end: try parseBound())
+            } else {
+                window.frame = .init(isRange: isRange, start: try parseBound(), end: .currentRow)
+            }
+        }
+        try expect(")")
+        window.range = start.through(previousRange)
+        return window
+    }
+
+    private mutating func parseBound() throws(Diagnostic) -> WindowSyntax.FrameSyntax.Bound {
+        if accept(words: "CURRENT") {
+            try expect(words: "ROW")
+            return .currentRow
+        }
+        if isWord("UNBOUNDED") {
+            advance()
+            if accept(words: "PRECEDING") { return .unboundedPreceding }
+            try expect(words: "FOLLOWING")
+            return .unboundedFollowing
+        }
+        let distance = try parse(Precedence.concat)
+        if accept(words: "PRECEDING") { return .preceding(distance) }
+        try expect(words: "FOLLOWING")
+        return .following(distance)
+    }
+
+    /// Behind ORDER BY.
+    mutating func parseOrder() throws(Diagnostic) -> [OrderSyntax] {
+        var items: [OrderSyntax] = []
+        repeat {
+            let expression = try parseExpression()
+            let isDescending = accept(words: "DESC")
+            if !isDescending { accept(words: "ASC") }
+            var nullsFirst: Bool?
+            if accept(words: "NULLS") {
+                nullsFirst = accept(words: "FIRST")
+                if nullsFirst == false { try expect(words: "LAST") }
+            }
+            items.append(OrderSyntax(expression: expression, isDescending: isDescending, nullsFirst: nullsFirst))
+        } while accept(",")
+        return items
+    }
+}
