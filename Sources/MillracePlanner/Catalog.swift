@@ -1,0 +1,105 @@
+import MillraceCore
+import MillraceSQL
+
+/// What CREATE TABLE declared, checked.
+final class CatalogTable {
+    enum Column {
+        case physical(Field)
+        /// `type` as declared; `key` and `source` as the connector has them.
+        case metadata(Field, key: String, source: DataType, isVirtual: Bool, isWritable: Bool)
+        case computed(ExpressionSyntax, name: Identifier)
+
+        var name: String {
+            switch self {
+            case .physical(let field), .metadata(let field, _, _, _, _): field.name
+            case .computed(_, let name): name.text
+            }
+        }
+    }
+    let name: String
+    let range: SourceRange
+    var columns: [Column]
+    var watermark: CreateTableSyntax.Watermark?
+    var primaryKey: [String]
+    /// As written, variables not filled in: LIKE copies them, hints override them.
+    var optionSyntax: [OptionSyntax]
+    /// Nil when the connector is unknown.
+    var connector: ConnectorDescriptor?
+    var options: [String: String]
+    /// An error was reported for it: uses stay silent about what is missing.
+    var isBroken = false
+
+    init(
+        name: String, range: SourceRange, columns: [Column], watermark: CreateTableSyntax.Watermark?, primaryKey: [String],
+        optionSyntax: [OptionSyntax], connector: ConnectorDescriptor?, options: [String: String]
+    ) {
+        self.name = name
+        self.range = range
+        self.columns = columns
+        self.watermark = watermark
+        self.primaryKey = primaryKey
+        self.optionSyntax = optionSyntax
+        self.connector = connector
+        self.options = options
+    }
+
+    var physicalSchema: Schema {
+        Schema(columns.compactMap { if case .physical(let field) = $0 { field } else { nil } })
+    }
+}
+
+final class CatalogModel {
+    let name: String
+    let plan: ModelPlan
+    init(name: String, plan: ModelPlan) {
+        self.name = name
+        self.plan = plan
+    }
+}
+
+/// A bound view: its node is shared by all uses.
+final class CatalogView {
+    let name: String
+    /// Nil when its query has errors.
+    let node: LogicalNode?
+    init(name: String, node: LogicalNode?) {
+        self.name = name
+        self.node = node
+    }
+}
+
+/// The names a file has defined so far.
+struct Catalog {
+    enum Entry {
+        case table(CatalogTable)
+        case view(CatalogView)
+        case model(CatalogModel)
+        /// CREATE failed; uses stay silent.
+        case broken
+    }
+    private(set) var entries: [String: Entry] = [:]
+    private(set) var order: [String] = []
+
+    /// A backticked name with dots is one registered name first; parts joined by dots are the same text.
+    func find(_ name: ObjectName) -> Entry? {
+        if let entry = entries[name.text] { return entry }
+        // `catalog.database.table` finds a table that was created without its database, as in Flink's default database.
+        if name.parts.count > 1, let last = name.parts.last, let entry = entries[last.text],
+            name.parts.dropLast().allSatisfy({ $0.text.hasPrefix("default_") })
+        {
+            return entry
+        }
+        return nil
+    }
+
+    mutating func add(_ name: String, _ entry: Entry) {
+        if entries.updateValue(entry, forKey: name) == nil { order.append(name) }
+    }
+
+    var relationNames: [String] {
+        order.filter { if case .model = entries[$0] { false } else { true } }
+    }
+    var modelNames: [String] {
+        order.filter { if case .model = entries[$0] { true } else { false } }
+    }
+}

@@ -1,0 +1,198 @@
+import MillraceCore
+import MillraceSQL
+
+extension ExpressionBinder {
+    func call(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
+        let name = call.name.text.uppercased()
+        if call.over != nil {
+            return fail("OVER windows are not supported", range, "Use a window table function such as TUMBLE.")
+        }
+        if Self.aggregateNames.contains(name) {
+            return fail("aggregate \(name) is not allowed in \(place)", range)
+        }
+        if Self.windowFunctionNames.contains(name) {
+            return fail("window function \(name) needs a GROUP BY with its window", range)
+        }
+        if let filter = call.filter {
+            return fail("FILTER stands only behind an aggregate", filter.range)
+        }
+        if let named = call.arguments.first(where: { $0.name != nil }) {
+            return fail("function \(name) takes no named arguments", named.value.range)
+        }
+        let arguments = call.arguments.map(\.value)
+        switch name {
+        case "COALESCE":
+            guard !arguments.isEmpty else { return fail("COALESCE takes at least one argument", range) }
+            return coalesce(arguments, range)
+        case "IFNULL", "NVL":
+            guard arguments.count == 2 else { return fail("\(name) takes 2 arguments, not \(arguments.count)", range) }
+            return coalesce(arguments, range)
+        case "IF":
+            guard arguments.count == 3 else { return fail("IF takes 3 arguments, not \(arguments.count)", range) }
+            return conditional(nil, [.init(condition: arguments[0], result: arguments[1])], arguments[2], range)
+        case "MOD":
+            guard arguments.count == 2 else { return fail("MOD takes 2 arguments, not \(arguments.count)", range) }
+            return binary(.modulo, arguments[0], arguments[1], range)
+        case "DIV":
+            guard arguments.count == 2 else { return fail("DIV takes 2 arguments, not \(arguments.count)", range) }
+            return binary(.divide, arguments[0], arguments[1], range)
+        case "TRIM": return trim(arguments, range)
+        case "INSTR":
+            guard arguments.count == 2 else { return fail("INSTR takes 2 arguments, not \(arguments.count)", range) }
+            return plain("POSITION", [arguments[1], arguments[0]], range)
+        case "FLOOR", "CEIL", "CEILING":
+            if arguments.count == 2, case .timeUnit(let unit) = arguments[1].kind {
+                return floorTime(name, arguments[0], unit, range)
+            }
+        case "ROUND", "TRUNCATE", "TRUNC":
+            guard let bound = plain(name, arguments, range) else { return nil }
+            return rounded(bound)
+        case "ELEMENT_AT", "ARRAY_CONTAINS": break
+        default:
+            if let unit = FunctionTable.extractUnits[name] {
+                guard arguments.count == 1 else { return fail("\(name) takes 1 argument, not \(arguments.count)", range) }
+                return plain("EXTRACT", [ExpressionSyntax(.timeUnit(unit), range: range)] + arguments, range)
+            }
+        }
+        if name == "ARRAY_CONTAINS" { return arrayContains(arguments, range) }
+        return plain(name, arguments, range, at: call.name.range)
+    }
+
+    static let windowFunctionNames: Set<String> = [
+        "TUMBLE", "HOP", "SESSION", "CUMULATE", "TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "TUMBLE_PROCTIME",
+        "HOP_START", "HOP_END", "HOP_ROWTIME", "HOP_PROCTIME", "SESSION_START", "SESSION_END", "SESSION_ROWTIME",
+        "SESSION_PROCTIME",
+    ]
+
+    private func coalesce(_ arguments: [ExpressionSyntax], _ range: SourceRange) -> Bound? {
+        guard let unified = unify(arguments, "COALESCE", range) else { return nil }
+        if unified.count == 1 { return unified[0] }
+        return Bound(
+            .call(.coalesce, unified.map(\.expression), unified[0].type), isNullable: unified.allSatisfy(\.isNullable))
+    }
+
+    private func trim(_ arguments: [ExpressionSyntax], _ range: SourceRange) -> Bound? {
+        var function = BuiltinFunction.trimBoth
+        var text = arguments.first
+        var characters: ExpressionSyntax?
+        if arguments.count == 3, case .string(let side, _) = arguments[0].kind {
+            function = side == "LEADING" ? .trimLeading : side == "TRAILING" ? .trimTrailing : .trimBoth
+            characters = arguments[1]
+            text = arguments[2]
+        } else if arguments.count == 2 {
+            characters = arguments[1]
+        } else if arguments.count != 1 {
+            return fail("TRIM takes a text, as in TRIM(BOTH 'x' FROM text)", range)
+        }
+        guard let text else { return nil }
+        let operand = bind(text)
+        let cut = characters.map(bind) ?? literal(.string(" "), .string)
+        guard let operand, let cut else { return nil }
+        for bound in [operand, cut] where !bound.type.isCharacter && bound.type != .null {
+            return fail("TRIM takes STRING, not \(bound.type)", range)
+        }
+        return strict(function, [operand, cut], .string)
+    }
+
+    private func floorTime(_ name: String, _ operand: ExpressionSyntax, _ unit: String, _ range: SourceRange) -> Bound? {
+        guard let bound = bind(operand) else { return nil }
+        guard bound.type.isTemporal else { return fail("\(name) TO \(unit) takes a time, not \(bound.type)", operand.range) }
+        guard FunctionTable.timeUnits.contains(unit) else {
+            return fail("unknown time unit \"\(unit)\"", range, NearestName.hint(unit, in: FunctionTable.timeUnits.sorted()))
+        }
+        return strict(name == "FLOOR" ? .floorTime : .ceilTime, [literal(.string(unit), .string), bound], bound.type)
+    }
+
+    /// ROUND(DECIMAL(10, 3), 1) is DECIMAL(9, 1): one more digit in front, as many as asked behind.
+    private func rounded(_ bound: Bound) -> Bound {
+        guard case .call(let function, let arguments, .decimal(let precision, let scale)) = bound.expression else { return bound }
+        var digits = 0
+        if arguments.count == 2 {
+            guard case .literal(.integer(let value), _) = arguments[1] else { return bound }
+            digits = Int(clamping: value)
+        }
+        guard digits < scale else { return bound }
+        let kept = max(digits, 0)
+        let type = DataType.decimal(precision: min(38, precision - scale + 1 + kept), scale: kept)
+        return Bound(.call(function, arguments, type), isNullable: bound.isNullable)
+    }
+
+    private func arrayContains(_ arguments: [ExpressionSyntax], _ range: SourceRange) -> Bound? {
+        guard arguments.count == 2 else { return fail("ARRAY_CONTAINS takes 2 arguments, not \(arguments.count)", range) }
+        let array = bind(arguments[0])
+        let needle = bind(arguments[1])
+        guard let array, let needle else { return nil }
+        guard case .array(let element) = array.type else {
+            return fail("ARRAY_CONTAINS takes ARRAY, not \(array.type)", arguments[0].range)
+        }
+        guard Coercion.isImplicit(from: needle.type, to: element) else {
+            return fail("an element of this array is \(element), not \(needle.type)", arguments[1].range)
+        }
+        return strict(.arrayContains, [array, Bound(cast(needle.expression, to: element), isNullable: needle.isNullable)], .boolean)
+    }
+
+    /// A function of the table.
+    func plain(_ name: String, _ syntax: [ExpressionSyntax], _ range: SourceRange, at nameRange: SourceRange? = nil) -> Bound? {
+        guard let declaration = functions.find(name) else {
+            let known = functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "INSTR"] + Self.aggregateNames.sorted()
+                + FunctionTable.extractUnits.keys.sorted()
+            // The arguments are checked all the same.
+            for argument in syntax { _ = bind(argument) }
+            return fail("unknown function \"\(name)\"", nameRange ?? range, NearestName.hint(name, in: known))
+        }
+        let bound = syntax.map { ($0, bind($0)) }
+        let arguments = bound.compactMap(\.1)
+        guard arguments.count == syntax.count else { return nil }
+        let counted = declaration.overloads.filter { $0.takes(arguments.count) }
+        let accepted = declaration.overloads.map { name + $0.signature }.joined(separator: " or ")
+        guard !counted.isEmpty else {
+            return fail(
+                "function \(name) does not take \(arguments.count) argument\(arguments.count == 1 ? "" : "s")", range,
+                "It is called as \(accepted).")
+        }
+        candidates: for overload in counted {
+            var converted: [Bound] = []
+            for (index, argument) in arguments.enumerated() {
+                let rule = overload.rule(at: index)
+                if case .unit = rule {
+                    guard let unit = unit(syntax[index]) else { continue candidates }
+                    converted.append(literal(.string(unit), .string))
+                    continue
+                }
+                // Text literals stand for times, as in comparisons.
+                if case .string = argument.expression.stringLiteral, isTemporal(rule),
+                    let value = argument.expression.stringLiteral.flatMap({
+                        TemporalLiteral.parse($0, as: .timestamp(precision: 3))
+                    })
+                {
+                    converted.append(literal(value, .timestamp(precision: 3)))
+                    continue
+                }
+                guard let type = rule.accepts(argument.type) else { continue candidates }
+                converted.append(Bound(cast(argument.expression, to: type), isNullable: argument.isNullable))
+            }
+            let same = converted.indices.filter { if case .same = overload.rule(at: $0) { true } else { false } }
+            if same.count > 1 {
+                guard let unified = unify(same.map { (converted[$0], syntax[$0].range) }, name) else { return nil }
+                for (index, value) in zip(same, unified) { converted[index] = value }
+            }
+            let type = overload.result(converted.map(\.type))
+            let nullable = declaration.mayBeNull || (!declaration.isNeverNull && converted.contains(where: \.isNullable))
+            return Bound(.call(overload.function, converted.map(\.expression), type), isNullable: nullable)
+        }
+        let given = arguments.map { "\($0.type)" }.joined(separator: ", ")
+        return fail("function \(name) does not take (\(given))", range, "It is called as \(accepted).")
+    }
+
+    private func isTemporal(_ rule: ParameterRule) -> Bool {
+        switch rule {
+        case .temporal, .timestamp, .temporalOrInterval: true
+        default: false
+        }
+    }
+
+    private func unit(_ syntax: ExpressionSyntax) -> String? {
+        guard case .timeUnit(let text) = syntax.kind else { return nil }
+        return FunctionTable.timeUnits.contains(text) ? text : nil
+    }
+}

@@ -1,0 +1,180 @@
+import MillraceCore
+
+/// Whether a column may drive windows.
+enum TimeAttribute: Hashable {
+    case none
+    /// Declared by WATERMARK, or a window's `window_time`.
+    case event
+    case processing
+    /// A timestamp of tables without WATERMARK: becomes event time when a Dataflow window asks for it.
+    case candidate([ScanColumn])
+    /// Was event time; the reason completes "column "x" is no event-time attribute: …".
+    case lost(String)
+}
+
+/// A column of a scanned table, by its place among the declared columns.
+struct ScanColumn: Hashable {
+    let scan: TableScan
+    let column: Int
+}
+
+/// Marks `window_start`, `window_end` and `window_time` of a window table function.
+struct WindowColumn: Hashable {
+    enum Part: Hashable { case start, end, time }
+    var part: Part
+    /// The window table function the column belongs to.
+    var window: WindowIdentity
+}
+
+/// One use of a window table function; compared by identity.
+final class WindowIdentity: Hashable {
+    let kind: WindowKind
+    /// Column names of SESSION's PARTITION BY.
+    let partitionBy: [String]
+    init(kind: WindowKind, partitionBy: [String] = []) {
+        self.kind = kind
+        self.partitionBy = partitionBy
+    }
+    static func == (a: WindowIdentity, b: WindowIdentity) -> Bool { a === b }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+
+/// An output column of a logical node, with what the binder knows of it beyond its type.
+struct OutputColumn {
+    var name: String
+    var type: DataType
+    var isNullable = true
+    var time: TimeAttribute = .none
+    var window: WindowColumn?
+    /// An error was already reported for it: uses stay silent.
+    var isBroken = false
+
+    init(
+        _ name: String, _ type: DataType, isNullable: Bool = true, time: TimeAttribute = .none,
+        window: WindowColumn? = nil, isBroken: Bool = false
+    ) {
+        self.name = name
+        self.type = type
+        self.isNullable = isNullable
+        self.time = time
+        self.window = window
+        self.isBroken = isBroken
+    }
+}
+
+/// One use of a table: the same table with the same options shares one scan.
+final class TableScan: Hashable {
+    let table: CatalogTable
+    let options: [String: String]
+    let isBounded: Bool
+    /// Over the declared columns (computed ones included).
+    var watermark: (plan: WatermarkPlan, isImplicit: Bool)?
+    init(table: CatalogTable, options: [String: String], isBounded: Bool) {
+        self.table = table
+        self.options = options
+        self.isBounded = isBounded
+    }
+    static func == (a: TableScan, b: TableScan) -> Bool { a === b }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+
+/// A node of the graph before pruning: every column is there. Nodes are shared by their consumers.
+final class LogicalNode {
+    enum Kind {
+        /// Physical and metadata columns in declared order.
+        case scan(TableScan)
+        /// Passes through; assigns event time if the scan has a watermark when the plan is emitted.
+        case watermark(TableScan)
+        case project([Expression])
+        case filter(Expression)
+        case staticJoin(JoinPlan)
+        /// Input 1 is the scan that is looked up.
+        case lookupJoin(JoinPlan)
+        case predict(model: CatalogModel, arguments: [Int], versionColumn: String?, config: [String: String])
+        case windowAssign(timeColumn: Int, WindowIdentity)
+        case windowAggregate(WindowAggregatePlan)
+        case groupAggregate(keys: [Int], aggregates: [AggregateCall])
+        case union
+        case sink(SinkPlan)
+    }
+    let kind: Kind
+    let inputs: [LogicalNode]
+    let columns: [OutputColumn]
+    let object: String
+    /// False when an error inside was reported: the node serves only to find further errors.
+    let isBounded: Bool
+    /// A scan with WATERMARK is among the (non-static) inputs.
+    let hasEventTime: Bool
+
+    init(_ kind: Kind, inputs: [LogicalNode], columns: [OutputColumn], object: String) {
+        self.kind = kind
+        self.inputs = inputs
+        self.columns = columns
+        self.object = object
+        switch kind {
+        case .scan(let scan):
+            isBounded = scan.isBounded
+            hasEventTime = false
+        case .watermark(let scan):
+            isBounded = scan.isBounded
+            hasEventTime = scan.watermark != nil
+        case .staticJoin, .lookupJoin:
+            isBounded = inputs[0].isBounded
+            hasEventTime = inputs[0].hasEventTime
+        default:
+            isBounded = inputs.allSatisfy(\.isBounded)
+            hasEventTime = inputs.contains(where: \.hasEventTime)
+        }
+    }
+
+    /// Sources that rows stream from; static and lookup sides are left out.
+    var streamScans: [TableScan] {
+        switch kind {
+        case .scan(let scan): [scan]
+        case .staticJoin, .lookupJoin: inputs[0].streamScans
+        default: inputs.flatMap(\.streamScans)
+        }
+    }
+
+    /// A projection that keeps what is known of forwarded columns.
+    static func project(
+        _ input: LogicalNode, _ items: [(name: String, expression: Expression, isNullable: Bool)], object: String? = nil
+    ) -> LogicalNode {
+        let columns = items.map { item in
+            OutputColumn.projected(item.name, item.expression, isNullable: item.isNullable, from: input.columns)
+        }
+        return LogicalNode(.project(items.map(\.expression)), inputs: [input], columns: columns, object: object ?? input.object)
+    }
+
+    /// All columns forwarded, then further ones.
+    func appending(_ items: [(name: String, expression: Expression, isNullable: Bool)]) -> LogicalNode {
+        let own = columns.indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) }
+        return .project(self, own + items)
+    }
+
+    /// Some columns forwarded, in the given order.
+    func selecting(_ indices: [Int]) -> LogicalNode {
+        .project(
+            self, indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) })
+    }
+}
+
+extension OutputColumn {
+    static func projected(
+        _ name: String, _ expression: Expression, isNullable: Bool, from input: [OutputColumn]
+    ) -> OutputColumn {
+        if case .column(let index, _) = expression {
+            var column = input[index]
+            column.name = name
+            return column
+        }
+        var column = OutputColumn(name, expression.type, isNullable: isNullable)
+        if case .call(.processingTime, _, _) = expression { column.time = .processing }
+        if expression.type.isTimestamp {
+            for index in expression.usedColumns.sorted() where input[index].time == .event {
+                column.time = .lost("it is computed from \"\(input[index].name)\" instead of forwarding it")
+            }
+        }
+        return column
+    }
+}
