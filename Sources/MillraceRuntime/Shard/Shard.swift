@@ -114,9 +114,10 @@ public final class Shard {
             commits.sample(input.batch.records)
             input.hasMoved = true
             try rejectUndecodable(input)
+            input.watermark?.setPartitionCount(input.source.partitions.count)
             try process(input)
-            input.forgetReplayWhenDone()
         }
+        try input.endReplay(context: context)
         if case .finished = status, !input.isFinished {
             input.isFinished = true
             try input.head.advance(to: EventTime.end, port: 0, context: context)
@@ -149,7 +150,7 @@ public final class Shard {
         for input in inputs where !input.isFinished {
             guard let watermark = input.watermark else { continue }
             let now = context.clock.wallMicroseconds()
-            if let deadline = watermark.nextDeadline, now >= deadline || input.ticksEachTime {
+            if let deadline = watermark.nextDeadline, now >= deadline {
                 context.source = input.index
                 try watermark.tick(now: now, isAtEnd: { input.source.isAtEnd(partition: $0) }, context: context)
             }

@@ -25,32 +25,42 @@ final class ShardInput {
         batch = SourceBatch(input.plan.schema, arena: BatchArena())
     }
 
-    /// Event time may also move with the wall clock between deadlines once every partition is idle.
-    var ticksEachTime: Bool { false }
-
     func start(from positions: [SourcePosition]) throws(Diagnostic) {
         try source.start(from: positions)
+        watermark?.setPartitionCount(source.partitions.count)
         guard !positions.isEmpty else { return }
-        var watermarks = [Int64](repeating: EventTime.none, count: source.partitions.count)
-        var applied = [Int64](repeating: Int64.min, count: source.partitions.count)
+        let count = source.partitions.count
+        var watermarks = [Int64](repeating: EventTime.none, count: count)
+        var applied = [Int64](repeating: Int64.min, count: count)
+        var replaying = [Bool](repeating: false, count: count)
         var emitted = EventTime.none
         for position in positions {
             emitted = max(emitted, position.emittedWatermark)
             guard let partition = source.partitions.firstIndex(of: position.partition) else { continue }
             watermarks[partition] = position.watermark
             applied[partition] = position.nextOffset
+            replaying[partition] = position.replayOffset < position.nextOffset
         }
-        if positions.contains(where: { $0.replayOffset < $0.nextOffset }) { appliedOffsets = applied }
-        watermark?.restore(partitionWatermarks: watermarks, combined: emitted)
-        head.restore(emittedWatermark: emitted, port: 0)
+        if replaying.contains(true) { appliedOffsets = applied }
+        if let watermark {
+            watermark.restore(partitionWatermarks: watermarks, combined: emitted, replaying: replaying)
+        } else {
+            head.restore(emittedWatermark: emitted, port: 0)
+        }
     }
 
-    func forgetReplayWhenDone() {
+    /// Event time may move again in partitions that have come to their stored position; replay ends with the last.
+    func endReplay(context: ShardContext) throws(Diagnostic) {
         guard !appliedOffsets.isEmpty else { return }
-        for (partition, applied) in appliedOffsets.enumerated() where source.nextOffset(partition: partition) < applied {
-            return
+        var isDone = true
+        for (partition, applied) in appliedOffsets.enumerated() {
+            if source.nextOffset(partition: partition) < applied {
+                isDone = false
+            } else {
+                try watermark?.endReplay(partition: partition, context: context)
+            }
         }
-        appliedOffsets = []
+        if isDone { appliedOffsets = [] }
     }
 
     /// Where a restart would go on now.
