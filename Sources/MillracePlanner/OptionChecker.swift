@@ -197,7 +197,7 @@ struct OptionChecker {
         return isComplete ? (descriptor.name, result) : nil
     }
 
-    private func check(
+    func check(
         _ value: String, _ descriptor: OptionDescriptor, key: String, at range: SourceRange, isFormat: Bool = false
     ) -> Bool {
         switch descriptor.kind {

@@ -1,0 +1,56 @@
+public import MillraceCore
+import MillraceSQL
+
+/// What planning a file gave.
+public struct PlanResult: Sendable {
+    /// Nil when there is any error.
+    public var plan: ExecutionPlan?
+    /// Errors and warnings, in the order of their places.
+    public var diagnostics: [Diagnostic]
+
+    public init(plan: ExecutionPlan?, diagnostics: [Diagnostic]) {
+        self.plan = plan
+        self.diagnostics = diagnostics
+    }
+}
+
+/// SQL text -> `ExecutionPlan`. Connects to nothing; knows connectors, formats and models only through the registry.
+public struct Planner: Sendable {
+    private let registry: Registry
+    private let variables: [String: String]
+
+    /// - Parameter variables: values of `${key}` in WITH options and SET.
+    public init(registry: Registry, variables: [String: String]) {
+        self.registry = registry
+        self.variables = variables
+    }
+
+    /// Plans a whole file. Every independent error is reported; `name` is the plan's unless SET 'pipeline.name' says otherwise.
+    public func plan(_ text: String, name: String) -> PlanResult {
+        let parsed = SQLParser.parse(text)
+        let binder = ScriptBinder(registry: registry, variables: variables)
+        binder.bind(parsed.script)
+        var diagnostics = parsed.diagnostics
+        let hasSyntaxErrors = parsed.diagnostics.contains { $0.severity == .error }
+        if hasSyntaxErrors {
+            // A statement that could not be read may have defined a name: what follows from that is no error of its own.
+            diagnostics += binder.log.all.filter { !$0.message.hasPrefix("unknown table") && !$0.message.hasPrefix("unknown model") }
+        } else {
+            diagnostics += binder.log.all
+        }
+        if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert {
+            diagnostics.append(
+                Diagnostic("the file has no INSERT statement", hint: "Add INSERT INTO sink SELECT … FROM source."))
+        }
+        var unique: Set<Diagnostic> = []
+        diagnostics = diagnostics.filter { unique.insert($0).inserted }
+        // Stable: errors at one place keep the order in which they were found.
+        diagnostics = diagnostics.enumerated().sorted {
+            ($0.element.range.start.offset, $0.offset) < ($1.element.range.start.offset, $1.offset)
+        }.map(\.element)
+        guard diagnostics.allSatisfy({ $0.severity != .error }) else { return PlanResult(plan: nil, diagnostics: diagnostics) }
+        let plan = PlanEmitter.emit(
+            binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings)
+        return PlanResult(plan: plan, diagnostics: diagnostics)
+    }
+}

@@ -1,0 +1,126 @@
+import MillraceCore
+import MillraceSQL
+
+extension QueryBinder {
+    func select(_ syntax: SelectSyntax) -> LogicalNode? {
+        for window in syntax.windows {
+            log.error("WINDOW clauses are not supported", at: window.name.range, hint: "Use a window table function such as TUMBLE.")
+        }
+        if let qualify = syntax.qualify { log.error("QUALIFY is not supported", at: qualify.range) }
+        guard let from = syntax.from else {
+            log.error("SELECT without FROM is not supported", at: syntax.range)
+            return nil
+        }
+        guard var relation = table(from) else { return nil }
+        if let filter = syntax.filter {
+            if let predicate = binder(relation.scope, "WHERE").boolean(filter, "WHERE") {
+                relation.node = LogicalNode(
+                    .filter(predicate.expression), inputs: [relation.node], columns: relation.node.columns, object: object)
+            } else {
+                // The select list is still worth checking.
+                _ = project(syntax, relation)
+                return nil
+            }
+        }
+        return project(syntax, relation)
+    }
+
+    private func project(_ syntax: SelectSyntax, _ relation: Relation) -> LogicalNode? {
+        let isAggregate =
+            !syntax.groupBy.isEmpty || syntax.having?.containsAggregate == true
+            || syntax.items.contains { if case .expression(let e, _) = $0 { e.containsAggregate } else { false } }
+        if isAggregate { return AggregateBinder(self, syntax, relation).bind() }
+        if let having = syntax.having { log.error("HAVING needs GROUP BY or an aggregate", at: having.range) }
+        let binder = binder(relation.scope, "SELECT")
+        var items: [(name: String, expression: Expression, isNullable: Bool)] = []
+        var broken: Set<Int> = []
+        for (position, item) in syntax.items.enumerated() {
+            switch item {
+            case .all(let qualifier, let range):
+                guard let columns = star(qualifier, relation.scope, range) else {
+                    broken.insert(items.count)
+                    items.append(("", .literal(.null, .null), true))
+                    continue
+                }
+                for index in columns {
+                    let column = relation.scope.columns[index]
+                    if column.isBroken { broken.insert(items.count) }
+                    items.append((column.name, .column(index, column.type), column.isNullable))
+                }
+            case .expression(let expression, let alias):
+                let name = alias?.text ?? expression.derivedName ?? "EXPR$\(position)"
+                if let bound = binder.bind(expression) {
+                    items.append((name, bound.expression, bound.isNullable))
+                } else {
+                    broken.insert(items.count)
+                    items.append((name, .literal(.null, .null), true))
+                }
+            }
+        }
+        var node = LogicalNode.project(relation.node, items, object: object)
+        if !broken.isEmpty {
+            var columns = node.columns
+            for index in broken { columns[index].isBroken = true }
+            node = LogicalNode(node.kind, inputs: node.inputs, columns: columns, object: object)
+        }
+        guard syntax.isDistinct else { return node }
+        guard node.isBounded else {
+            log.error(
+                "SELECT DISTINCT keeps every row of a stream for ever and is not supported", at: syntax.range,
+                hint: "Group by a window instead: GROUP BY window_start, window_end, ….")
+            return nil
+        }
+        return LogicalNode(
+            .groupAggregate(keys: Array(node.columns.indices), aggregates: []), inputs: [node], columns: node.columns,
+            object: object)
+    }
+
+    /// Columns of `*` or `t.*`.
+    private func star(_ qualifier: [Identifier], _ scope: Scope, _ range: SourceRange) -> [Int]? {
+        if qualifier.isEmpty { return scope.columns.indices.filter { !scope.hidden.contains($0) } }
+        let name = qualifier.map(\.text).joined(separator: ".")
+        guard let relation = scope.relations.first(where: { $0.alias == name }) else {
+            log.error("unknown table \"\(name)\"", at: range, hint: NearestName.hint(name, in: scope.relations.map(\.alias)))
+            return nil
+        }
+        return Array(relation.columns)
+    }
+}
+
+extension ExpressionSyntax {
+    /// The column name a select item gets without AS.
+    var derivedName: String? {
+        switch kind {
+        case .name(let parts): parts.last?.text
+        case .field(_, let name): name.text
+        default: nil
+        }
+    }
+
+    /// The expressions directly inside.
+    var children: [ExpressionSyntax] {
+        switch kind {
+        case .unary(_, let e), .isNull(let e, _), .isTruth(let e, _, _), .cast(let e, _, _), .field(let e, _),
+            .inQuery(let e, _, _):
+            [e]
+        case .binary(_, let a, let b), .isDistinctFrom(let a, let b, _), .element(let a, index: let b): [a, b]
+        case .between(let e, let low, let high, _, _): [e, low, high]
+        case .inList(let e, let list, _): [e] + list
+        case .like(let e, let pattern, let escape, _, _): [e, pattern] + (escape.map { [$0] } ?? [])
+        case .conditional(let operand, let branches, let otherwise):
+            (operand.map { [$0] } ?? []) + branches.flatMap { [$0.condition, $0.result] } + (otherwise.map { [$0] } ?? [])
+        case .call(let call): call.arguments.map(\.value)
+        case .rowValue(let values), .arrayValue(let values), .mapValue(let values): values
+        default: []
+        }
+    }
+
+    var containsAggregate: Bool {
+        if case .call(let call) = kind, call.over == nil,
+            ExpressionBinder.aggregateNames.contains(call.name.text.uppercased())
+        {
+            return true
+        }
+        return children.contains(where: \.containsAggregate)
+    }
+}

@@ -1,0 +1,224 @@
+import MillraceCore
+import MillraceSQL
+
+/// Rows with the names they are reached by.
+struct Relation {
+    var node: LogicalNode
+    var scope: Scope
+}
+
+/// Binds queries to logical nodes. Methods return nil after having reported an error.
+final class QueryBinder {
+    let registry: Registry
+    let options: OptionChecker
+    let functions: FunctionTable
+    var catalog = Catalog()
+    var log: DiagnosticLog
+    /// Names of WITH, innermost last; a nil node had errors.
+    var commonTables: [[String: LogicalNode?]] = []
+    /// The same table with the same options is read once.
+    private var scans: [ScanKey: LogicalNode] = [:]
+    /// What a new node belongs to, for dead letters and explain.
+    var object = "query"
+
+    private struct ScanKey: Hashable {
+        var name: String
+        var options: [String: String]
+    }
+
+    init(registry: Registry, options: OptionChecker, log: DiagnosticLog, functions: FunctionTable = .standard) {
+        self.registry = registry
+        self.options = options
+        self.log = log
+        self.functions = functions
+    }
+
+    func binder(_ scope: Scope, _ place: String) -> ExpressionBinder {
+        ExpressionBinder(scope: scope, log: log, functions: functions, place: place)
+    }
+
+    // MARK: Queries
+
+    func query(_ syntax: QuerySyntax) -> LogicalNode? {
+        var names: [String: LogicalNode?] = [:]
+        commonTables.append([:])
+        defer { commonTables.removeLast() }
+        for table in syntax.with {
+            if names[table.name.text] != nil {
+                log.error("WITH names \"\(table.name.text)\" twice", at: table.name.range)
+            }
+            var node = query(table.query)
+            if let bound = node, !table.columns.isEmpty { node = renamed(bound, table.columns, "WITH \(table.name.text)") }
+            names[table.name.text] = node
+            commonTables[commonTables.count - 1] = names
+        }
+        if let first = syntax.orderBy.first {
+            log.error("ORDER BY is not supported on a stream", at: first.expression.range, hint: "Leave it out; rows are written as they come.")
+        }
+        if let limit = syntax.limit { log.error("LIMIT is not supported on a stream", at: limit.range) }
+        switch syntax.body {
+        case .select(let select): return self.select(select)
+        case .values: log.error("VALUES is not supported", at: syntax.range, hint: "Read the rows from a table.")
+        case .setOperation(let op, let isAll, let left, let right):
+            return setOperation(op, isAll: isAll, left, right, syntax.range)
+        }
+        return nil
+    }
+
+    /// The node with other column names.
+    func renamed(_ node: LogicalNode, _ names: [Identifier], _ what: String) -> LogicalNode? {
+        guard names.count == node.columns.count else {
+            log.error(
+                "\(what) names \(names.count) columns, its query has \(node.columns.count)",
+                at: names[0].range.through(names[names.count - 1].range))
+            return nil
+        }
+        return .project(
+            node, zip(names, node.columns.enumerated()).map { ($0.text, .column($1.offset, $1.element.type), $1.element.isNullable) })
+    }
+
+    private func setOperation(
+        _ op: QuerySyntax.SetOperator, isAll: Bool, _ left: QuerySyntax, _ right: QuerySyntax, _ range: SourceRange
+    ) -> LogicalNode? {
+        guard op == .union else {
+            log.error("\(op.rawValue) is not supported", at: range)
+            return nil
+        }
+        let a = query(left)
+        let b = query(right)
+        guard let a, let b else { return nil }
+        guard a.columns.count == b.columns.count else {
+            log.error("UNION joins \(a.columns.count) columns with \(b.columns.count)", at: right.range)
+            return nil
+        }
+        var isFine = true
+        var columns: [OutputColumn] = []
+        for (x, y) in zip(a.columns, b.columns) {
+            guard let type = Coercion.common(x.type, y.type) else {
+                log.error(
+                    "UNION joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)", at: right.range,
+                    hint: "Write a CAST.")
+                isFine = false
+                continue
+            }
+            var column = OutputColumn(x.name, type, isNullable: x.isNullable || y.isNullable)
+            column.isBroken = x.isBroken || y.isBroken
+            switch (x.time, y.time) {
+            case (.event, .event): column.time = .event
+            case (.processing, .processing): column.time = .processing
+            case (.candidate(let p), .candidate(let q)): column.time = .candidate(p + q)
+            case (.event, _), (_, .event): column.time = .lost("the other side of UNION has no event time in its place")
+            default: break
+            }
+            columns.append(column)
+        }
+        guard isFine else { return nil }
+        let inputs = [a, b].map { input in
+            LogicalNode.project(
+                input,
+                zip(columns, input.columns.enumerated()).map {
+                    ($0.name, Coercion.cast(.column($1.offset, $1.element.type), to: $0.type), $0.isNullable)
+                })
+        }
+        let union = LogicalNode(.union, inputs: inputs, columns: columns, object: object)
+        guard !isAll else { return union }
+        guard union.isBounded else {
+            log.error("UNION without ALL removes duplicates, which a stream cannot", at: range, hint: "Write UNION ALL.")
+            return nil
+        }
+        return LogicalNode(
+            .groupAggregate(keys: Array(columns.indices), aggregates: []), inputs: [union], columns: columns, object: object)
+    }
+
+    // MARK: Tables
+
+    func table(_ syntax: TableSyntax) -> Relation? {
+        switch syntax.kind {
+        case .name(let name, let hints):
+            guard let node = named(name, hints: hints) else { return nil }
+            return relation(node, syntax, default: name.parts[name.parts.count - 1].text, full: name.text)
+        case .query(let query):
+            guard let node = self.query(query) else { return nil }
+            return relation(node, syntax, default: nil, full: nil)
+        case .function(let call, _):
+            guard let node = tableFunction(call, syntax.range) else { return nil }
+            return relation(node, syntax, default: nil, full: nil)
+        case .unnest(let expression, _):
+            log.error("UNNEST is not supported", at: expression.range)
+            return nil
+        case .values:
+            log.error("VALUES is not supported", at: syntax.range, hint: "Read the rows from a table.")
+            return nil
+        case .join(let type, let left, let right, let condition):
+            return join(type, left, right, condition, syntax.range)
+        }
+    }
+
+    private func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation? {
+        var node = node
+        if !syntax.columnAliases.isEmpty {
+            guard let other = renamed(node, syntax.columnAliases, "alias \"\(syntax.alias?.text ?? "")\"") else { return nil }
+            node = other
+        }
+        var scope = Scope(columns: node.columns)
+        if let alias = syntax.alias?.text ?? name {
+            scope.relations.append(Scope.Relation(alias: alias, columns: node.columns.indices))
+            if syntax.alias == nil, let full, full != alias {
+                scope.relations.append(Scope.Relation(alias: full, columns: node.columns.indices))
+            }
+        }
+        return Relation(node: node, scope: scope)
+    }
+
+    func named(_ name: ObjectName, hints: [OptionSyntax]) -> LogicalNode? {
+        if name.parts.count == 1 {
+            for level in commonTables.reversed() {
+                if let node = level[name.text] { return node }
+            }
+        }
+        switch catalog.find(name) {
+        case .table(let table):
+            if table.connector == nil || table.isBroken { return nil }
+            return scan(table, hints: hints, at: name.range)
+        case .view(let view):
+            if let first = hints.first { log.error("OPTIONS do not apply to view \"\(view.name)\"", at: first.key.range) }
+            return view.node
+        case .model:
+            log.error("\"\(name.text)\" is a model, not a table", at: name.range, hint: "Use ML_PREDICT(TABLE …, MODEL \(name.text), DESCRIPTOR(…)).")
+        case .broken: break
+        case nil:
+            let known = catalog.relationNames + commonTables.flatMap(\.keys).sorted()
+            log.error(
+                "unknown table \"\(name.text)\"", at: name.range,
+                hint: NearestName.hint(name.text, in: known)
+                    ?? (known.isEmpty ? "Define it first with CREATE TABLE." : nil))
+        }
+        return nil
+    }
+
+    /// The options of a table with the hints of one use.
+    func merged(_ table: CatalogTable, hints: [OptionSyntax]) -> (options: [String: String], connector: ConnectorDescriptor)? {
+        guard let connector = table.connector else { return nil }
+        if hints.isEmpty { return (table.options, connector) }
+        let keys = Set(hints.map(\.key.text))
+        let checked = options.table(
+            table.optionSyntax.filter { !keys.contains($0.key.text) } + hints, name: table.name, range: table.range)
+        guard checked.isComplete, let other = checked.connector else { return nil }
+        return (checked.options, other)
+    }
+
+    func scan(_ table: CatalogTable, hints: [OptionSyntax], at range: SourceRange) -> LogicalNode? {
+        guard let (values, connector) = merged(table, hints: hints) else { return nil }
+        let key = ScanKey(name: table.name, options: values)
+        if let node = scans[key] { return node }
+        guard connector.roles.contains(.scan) else {
+            log.error(
+                "table \"\(table.name)\" cannot be read: connector \"\(connector.name)\" is not a source", at: range)
+            return nil
+        }
+        let scan = TableScan(table: table, options: values, isBounded: connector.isBounded(values))
+        let node = TableScanBinder(functions: functions, log: DiagnosticLog()).bind(scan)
+        scans[key] = node
+        return node
+    }
+}

@@ -1,0 +1,214 @@
+import MillraceCore
+import MillraceSQL
+
+/// Goes through a file's statements: fills the catalog, binds queries, collects sinks.
+final class ScriptBinder {
+    let registry: Registry
+    let log = DiagnosticLog()
+    let query: QueryBinder
+    let options: OptionChecker
+    private(set) var sinks: [LogicalNode] = []
+    private(set) var settings: [String: String] = [:]
+    private(set) var hasInsert = false
+
+    init(registry: Registry, variables: [String: String]) {
+        self.registry = registry
+        options = OptionChecker(registry: registry, variables: variables, log: log)
+        query = QueryBinder(registry: registry, options: options, log: log)
+    }
+
+    func bind(_ script: ScriptSyntax) {
+        for statement in script.statements {
+            switch statement.kind {
+            case .createTable(let table): createTable(table)
+            case .createView(let view): createView(view)
+            case .createModel(let model): createModel(model)
+            case .insert(let insert): self.insert(insert)
+            case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
+            case .set(let key, let value):
+                if let text = options.expand(value) { settings[key.text] = text }
+            }
+        }
+    }
+
+    /// True when the name is free; reports it otherwise.
+    private func isFree(_ name: ObjectName, _ ifNotExists: Bool) -> Bool {
+        guard query.catalog.entries[name.text] != nil else { return true }
+        if !ifNotExists {
+            log.error("\"\(name.text)\" is already defined", at: name.range, hint: "Choose another name, or write IF NOT EXISTS.")
+        }
+        return false
+    }
+
+    // MARK: CREATE TABLE
+
+    private func createTable(_ syntax: CreateTableSyntax) {
+        guard isFree(syntax.name, syntax.ifNotExists) else { return }
+        var columns: [CatalogTable.Column] = []
+        var watermark: CreateTableSyntax.Watermark?
+        var primaryKey: [String] = []
+        var optionSyntax = syntax.options
+        var isBroken = false
+        if let like = syntax.like {
+            guard case .table(let source)? = query.catalog.find(like.source) else {
+                if case .broken? = query.catalog.find(like.source) {} else {
+                    log.error(
+                        "unknown table \"\(like.source.text)\"", at: like.source.range,
+                        hint: NearestName.hint(like.source.text, in: query.catalog.relationNames))
+                }
+                query.catalog.add(syntax.name.text, .broken)
+                return
+            }
+            func excludes(_ what: String) -> Bool {
+                if like.options.contains("INCLUDING \(what)") || like.options.contains("OVERWRITING \(what)") { return false }
+                return like.options.contains("EXCLUDING \(what)") || like.options.contains("EXCLUDING ALL")
+            }
+            columns = source.columns.filter { column in
+                switch column {
+                case .computed: !excludes("GENERATED")
+                case .metadata: !excludes("METADATA")
+                case .physical: true
+                }
+            }
+            isBroken = source.isBroken
+            if !excludes("WATERMARKS") { watermark = source.watermark }
+            if !excludes("CONSTRAINTS") { primaryKey = source.primaryKey }
+            if !excludes("OPTIONS") {
+                let own = Set(syntax.options.map(\.key.text))
+                optionSyntax = source.optionSyntax.filter { !own.contains($0.key.text) } + syntax.options
+            }
+        }
+        let checked = options.table(optionSyntax, name: syntax.name.text, range: syntax.name.range)
+        let types = TypeResolver(log: log)
+        for column in syntax.columns {
+            if columns.contains(where: { $0.name == column.name.text }) {
+                log.error("column \"\(column.name.text)\" is twice in table \"\(syntax.name.text)\"", at: column.name.range)
+                isBroken = true
+                continue
+            }
+            switch column.kind {
+            case .physical(let type):
+                guard let resolved = types.resolve(type) else {
+                    isBroken = true
+                    continue
+                }
+                columns.append(.physical(Field(column.name.text, resolved, isNullable: !type.isNotNull)))
+            case .metadata(let type, let key, let isVirtual):
+                let wanted = key?.text ?? column.name.text
+                guard let resolved = types.resolve(type) else {
+                    isBroken = true
+                    continue
+                }
+                guard let connector = checked.connector else { continue }
+                guard let metadata = connector.metadata.first(where: { $0.key == wanted }) else {
+                    log.error(
+                        "unknown metadata \"\(wanted)\" of connector \"\(connector.name)\"", at: key?.range ?? column.name.range,
+                        hint: NearestName.hint(wanted, in: connector.metadata.map(\.key))
+                            ?? (connector.metadata.isEmpty
+                                ? "It has no metadata."
+                                : "It has \(connector.metadata.map { "\"\($0.key)\"" }.joined(separator: ", "))."))
+                    isBroken = true
+                    continue
+                }
+                guard Coercion.isCastable(from: metadata.type, to: resolved) else {
+                    log.error("metadata \"\(wanted)\" is \(metadata.type) and does not turn into \(resolved)", at: type.range)
+                    isBroken = true
+                    continue
+                }
+                columns.append(
+                    .metadata(
+                        Field(column.name.text, Coercion.isSame(resolved, metadata.type) && resolved != metadata.type && !resolved.isTimestamp ? metadata.type : resolved, isNullable: !type.isNotNull),
+                        key: wanted, source: metadata.type, isVirtual: isVirtual, isWritable: metadata.isWritable))
+            case .computed(let expression): columns.append(.computed(expression, name: column.name))
+            }
+        }
+        var keys: [Identifier] = syntax.primaryKey
+        keys += syntax.columns.filter(\.isPrimaryKey).map(\.name)
+        if !keys.isEmpty { primaryKey = keys.map(\.text) }
+        for key in keys {
+            guard let index = columns.firstIndex(where: { $0.name == key.text }) else {
+                if !isBroken {
+                    log.error(
+                        "primary key column \"\(key.text)\" is not in table \"\(syntax.name.text)\"", at: key.range,
+                        hint: NearestName.hint(key.text, in: columns.map(\.name)))
+                }
+                isBroken = true
+                continue
+            }
+            guard case .physical(var field) = columns[index] else {
+                log.error("primary key column \"\(key.text)\" is not a physical column", at: key.range)
+                isBroken = true
+                continue
+            }
+            field.isNullable = false
+            columns[index] = .physical(field)
+        }
+        if syntax.watermarks.count > 1 {
+            log.error("table \"\(syntax.name.text)\" has two watermarks", at: syntax.watermarks[1].range)
+        }
+        if let own = syntax.watermarks.first { watermark = own }
+        let table = CatalogTable(
+            name: syntax.name.text, range: syntax.name.range, columns: columns, watermark: watermark, primaryKey: primaryKey,
+            optionSyntax: optionSyntax, connector: checked.connector, options: checked.options)
+        table.isBroken = isBroken
+        query.catalog.add(table.name, .table(table))
+        // Computed columns and the watermark are checked once, here; later uses are silent.
+        if let connector = checked.connector, !isBroken {
+            let scan = TableScan(table: table, options: checked.options, isBounded: connector.isBounded(checked.options))
+            let own = DiagnosticLog()
+            _ = TableScanBinder(functions: query.functions, log: own).bind(scan)
+            log.all += own.all
+        }
+    }
+
+    // MARK: CREATE VIEW, CREATE MODEL
+
+    private func createView(_ syntax: CreateViewSyntax) {
+        guard isFree(syntax.name, syntax.ifNotExists) else { return }
+        query.object = syntax.name.text
+        var node = query.query(syntax.query)
+        if let bound = node, !syntax.columns.isEmpty {
+            node = query.renamed(bound, syntax.columns, "view \"\(syntax.name.text)\"")
+        }
+        query.catalog.add(syntax.name.text, .view(CatalogView(name: syntax.name.text, node: node)))
+    }
+
+    private func createModel(_ syntax: CreateModelSyntax) {
+        guard isFree(syntax.name, syntax.ifNotExists) else { return }
+        let name = syntax.name.text
+        let types = TypeResolver(log: log)
+        func fields(_ columns: [CreateModelSyntax.Column]) -> [Field]? {
+            let resolved = columns.map { column in types.resolve(column.type).map { Field(column.name.text, $0) } }
+            let fields = resolved.compactMap { $0 }
+            return fields.count == columns.count ? fields : nil
+        }
+        let checked = options.model(syntax.options, name: name, range: syntax.name.range)
+        let inputs = fields(syntax.inputs)
+        let outputs = fields(syntax.outputs)
+        var isFine = true
+        if syntax.inputs.isEmpty || syntax.outputs.isEmpty {
+            log.error(
+                "model \"\(name)\" has no \(syntax.inputs.isEmpty ? "INPUT" : "OUTPUT")", at: syntax.name.range,
+                hint: "Write INPUT (name TYPE, …) OUTPUT (name TYPE, …) before WITH.")
+            isFine = false
+        }
+        guard isFine, let checked, let inputs, let outputs else {
+            query.catalog.add(name, .broken)
+            return
+        }
+        query.catalog.add(
+            name,
+            .model(
+                CatalogModel(
+                    name: name,
+                    plan: ModelPlan(
+                        name: name, provider: checked.provider, options: checked.options, inputs: Schema(inputs),
+                        outputs: Schema(outputs), range: syntax.name.range))))
+    }
+
+    private func insert(_ syntax: InsertSyntax) {
+        hasInsert = true
+        query.object = syntax.target.text
+        if let sink = InsertBinder(query).bind(syntax) { sinks.append(sink) }
+    }
+}
