@@ -1,0 +1,358 @@
+internal import CLibrdkafka
+public import MillraceCore
+public import MillraceRuntime
+
+/// Reads the partitions of one shard of a Kafka table, run to completion on the shard's thread.
+///
+/// Partitions are assigned by hand, without a consumer group: the database holds the positions and fences old owners, so
+/// start is instant and no rebalance can happen. Offsets go to the group of `properties.group.id` only for lag monitors
+/// and for `group-offsets`. librdkafka reconnects by itself; an outage is logged once.
+///
+/// Cells and `RecordTable` entries point into librdkafka's memory and are valid until the next `poll` or `close`.
+public final class KafkaSource: Source {
+    typealias Message = UnsafeMutablePointer<rd_kafka_message_t>
+
+    struct PartitionState {
+        /// The offset after the last polled record.
+        var next: Int64
+        /// The end as last asked for or told.
+        var high: Int64
+        /// Where the reader stood when the broker said "end"; -1 after a record.
+        var endSeen: Int64 = -1
+        /// Bounded scans: the first offset not delivered.
+        var bound: Int64?
+        var isComplete = false
+    }
+
+    let name: String
+    let scan: ScanOptions
+    let properties: KafkaProperties
+    let selection: TopicSelection
+    let client: KafkaClient
+    let limits: Limits
+    let clock: any Clock
+    let log: Log
+    var rows: MessageRows
+    var states: [PartitionState] = []
+    var indices: [SourcePartition: Int] = [:]
+    var topicNames: [ByteRef] = []
+    var discovery: PartitionDiscovery?
+    /// How long `start` tries to reach the brokers.
+    var startTimeoutMilliseconds = 15_000
+
+    public internal(set) var partitions: [SourcePartition] = []
+    public var descriptor: Int32 { client.descriptor }
+
+    /// The messages behind the current batch; entry `i` is record `i`.
+    private let slots: UnsafeMutablePointer<Message?>
+    private var slotCount = 0
+    /// Partition index by partition number of the topic whose handle was met last, and of all met so far.
+    private var lastTopic: OpaquePointer?
+    private var lastIndices: [Int32] = []
+    private var topicIndices: [OpaquePointer: [Int32]] = [:]
+    private weak var filledRecords: RecordTable?
+    private var incomplete = 0
+    private var isClosed = false
+    private var uncommitted: [Int: Int64] = [:]
+    private var lastCommit: Int64 = .min
+
+    private static let commitIntervalMicroseconds: Int64 = 1_000_000
+
+    /// Checks the options and makes the client; nothing connects before `start`.
+    ///
+    /// - Parameters:
+    ///   - shard: this source takes its share of the partitions, see `shards`.
+    ///   - shards: how many sources read the table between them.
+    /// - Throws: `.user` for options that are wrong, unknown properties, formats.
+    public init(
+        plan: SourcePlan, formats: any FormatFactory, limits: Limits, clock: any Clock, log: Log, shard: Int = 0,
+        shards: Int = 1
+    ) throws(Diagnostic) {
+        precondition(shard >= 0 && shard < shards, "shard \(shard) of \(shards)")
+        name = plan.name
+        scan = try ScanOptions(options: plan.options)
+        properties = try KafkaProperties(options: plan.options, table: plan.name)
+        selection = TopicSelection(topics: scan.topics, pattern: scan.pattern, shard: shard, shards: shards)
+        rows = try MessageRows(plan: plan, formats: formats, limits: limits)
+        self.limits = limits
+        self.clock = clock
+        self.log = log
+        client = try KafkaSource.makeClient(properties, object: "table \"\(plan.name)\"", log: log)
+        slots = .allocate(capacity: limits.batchRows)
+        slots.initialize(repeating: nil, count: limits.batchRows)
+    }
+
+    deinit {
+        close()
+        slots.deallocate()
+    }
+
+    static func makeClient(_ properties: KafkaProperties, object: String, log: Log) throws(Diagnostic) -> KafkaClient {
+        var settings: [(name: String, value: String)] = [
+            // Measured for latency, see the notes on the hot path; the user's own values win.
+            ("socket.nagle.disable", "true"), ("fetch.min.bytes", "1"),
+            // The embedded broker answers a fetch only after this time.
+            ("fetch.wait.max.ms", properties.isEmbedded ? "5" : "100"),
+            ("fetch.error.backoff.ms", "50"), ("check.crcs", "true"), ("reconnect.backoff.max.ms", "1000"),
+        ]
+        settings += properties.values.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+        settings += [
+            ("bootstrap.servers", properties.bootstrap), ("group.id", properties.groupID),
+            ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("enable.partition.eof", "true"),
+            ("auto.offset.reset", properties.offsetReset ?? "error"), ("allow.auto.create.topics", "false"),
+        ]
+        var optional: [(name: String, value: String)] = []
+        // Known from librdkafka 2.2 on; its default caps a fast reader at 100,000 records a second.
+        if properties.values["fetch.queue.backoff.ms"] == nil { optional.append(("fetch.queue.backoff.ms", "10")) }
+        return try KafkaClient(
+            .consumer, settings: settings, optional: optional, events: ClientEvents(object: object, log: log))
+    }
+
+    // MARK: Polling
+
+    public func poll(into batch: SourceBatch) throws(Diagnostic) -> SourceStatus {
+        batch.clear()
+        destroyMessages()
+        if let failure = client.events.failure { throw failure }
+        if let found = discovery?.take(), !found.isEmpty { try adopt(found) }
+        if scan.bound != nil, incomplete == 0 { return .finished }
+        if filledRecords !== batch.records { serveHeaders(of: batch.records) }
+        // Before draining: what arrives after the queue was found empty makes the descriptor readable again.
+        client.clearDescriptor()
+        let capacity = limits.batchRows
+        var received = 0
+        var isDrained = false
+        while slotCount < capacity, received < 4 * capacity {
+            let space = capacity - slotCount
+            let got = rd_kafka_consume_batch_queue(client.queue, 0, slots + slotCount, space)
+            guard got > 0 else {
+                isDrained = true
+                break
+            }
+            received += got
+            try take(got, into: batch.records)
+        }
+        if let failure = client.events.failure { throw failure }
+        if !uncommitted.isEmpty { commitIfDue() }
+        if slotCount > 0 {
+            rows.fill(batch, messages: UnsafePointer(slots), topicNames: topicNames)
+        }
+        if scan.bound != nil, incomplete == 0 {
+            _ = rd_kafka_assign(client.raw, nil)
+            return .finished
+        }
+        return isDrained ? .drained : .more
+    }
+
+    /// Judges the `count` entries behind the kept ones: keeps data, handles errors, frees what is not kept.
+    private func take(_ count: Int, into records: RecordTable) throws(Diagnostic) {
+        var kept = slotCount
+        var failure: Diagnostic?
+        for i in slotCount..<slotCount + count {
+            let message = slots[i]!
+            slots[i] = nil
+            if message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR {
+                if let error = judge(message) { failure = failure ?? error }
+                rd_kafka_message_destroy(message)
+                continue
+            }
+            let index = partitionIndex(message)
+            guard index >= 0, accept(message.pointee.offset, partition: index) else {
+                rd_kafka_message_destroy(message)
+                continue
+            }
+            slots[kept] = message
+            kept += 1
+            append(message, partition: index, to: records)
+        }
+        if kept > slotCount { client.events.noteReachable() }
+        slotCount = kept
+        if let failure { throw failure }
+    }
+
+    /// Moves the partition on; false for a record beyond the bound or one that was delivered already.
+    @inline(__always)
+    private func accept(_ offset: Int64, partition index: Int) -> Bool {
+        if let bound = states[index].bound, offset >= bound {
+            complete(index)
+            return false
+        }
+        if offset < states[index].next, properties.offsetReset == nil { return false }
+        states[index].next = offset + 1
+        states[index].endSeen = -1
+        if let bound = states[index].bound, offset + 1 >= bound { complete(index) }
+        return true
+    }
+
+    @inline(__always)
+    private func append(_ message: Message, partition index: Int, to records: RecordTable) {
+        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+        let milliseconds = rd_kafka_message_timestamp(message, &type)
+        let (microseconds, overflow) = milliseconds.multipliedReportingOverflow(by: 1000)
+        let hasTime = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && milliseconds >= 0 && !overflow
+        records.append(
+            partition: Int32(truncatingIfNeeded: index), offset: message.pointee.offset,
+            timestamp: hasTime ? microseconds : .min,
+            key: KafkaSource.bytes(message.pointee.key, message.pointee.key_len),
+            value: KafkaSource.bytes(message.pointee.payload, message.pointee.len))
+    }
+
+    @inline(__always)
+    private static func bytes(_ start: UnsafeMutableRawPointer?, _ count: Int) -> ByteRef {
+        guard let start else { return .absent }
+        return ByteRef(start: UnsafePointer(start.assumingMemoryBound(to: UInt8.self)), count: count)
+    }
+
+    private func complete(_ index: Int) {
+        guard !states[index].isComplete else { return }
+        states[index].isComplete = true
+        incomplete -= 1
+    }
+
+    /// Handles an entry that is not a record; returns what must end the pipeline.
+    private func judge(_ message: Message) -> Diagnostic? {
+        let index = message.pointee.rkt == nil ? -1 : partitionIndex(message)
+        switch message.pointee.err {
+        case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+            client.events.noteReachable()
+            guard index >= 0 else { return nil }
+            let end = message.pointee.offset
+            states[index].endSeen = end
+            states[index].high = max(states[index].high, end)
+            if let bound = states[index].bound, end >= bound { complete(index) }
+        case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+            guard index >= 0 else { return nil }
+            return outOfRange(partitions[index])
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+            RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+            guard index >= 0 else { return nil }
+            return Diagnostic(
+                "Kafka topic \"\(partitions[index].topic)\" has gone",
+                hint: "It was there at the start; create it again or change the pipeline.", fault: .external)
+        case let code: client.events.note(code, reason: "", client: client.raw)
+        }
+        return nil
+    }
+
+    func outOfRange(_ partition: SourcePartition) -> Diagnostic {
+        Diagnostic(
+            "the offset to read from in topic \"\(partition.topic)\" partition \(partition.partition) no longer exists",
+            hint: "Kafka has deleted records that were not read yet. Set 'properties.auto.offset.reset' to 'earliest' "
+                + "(go on with the oldest record left) or 'latest', or start afresh with --reset-state.",
+            fault: .external)
+    }
+
+    /// -1 for a partition that is not ours.
+    @inline(__always)
+    private func partitionIndex(_ message: Message) -> Int {
+        let partition = Int(message.pointee.partition)
+        if message.pointee.rkt == lastTopic, partition >= 0, partition < lastIndices.count {
+            return Int(lastIndices[partition])
+        }
+        return lookUp(topic: message.pointee.rkt, partition: partition)
+    }
+
+    private func lookUp(topic: OpaquePointer?, partition: Int) -> Int {
+        guard let topic, partition >= 0 else { return -1 }
+        if let known = topicIndices[topic] {
+            lastIndices = known
+        } else {
+            let name = String(cString: rd_kafka_topic_name(topic))
+            lastIndices = []
+            for (i, candidate) in partitions.enumerated() where candidate.topic == name {
+                let number = Int(candidate.partition)
+                while lastIndices.count <= number { lastIndices.append(-1) }
+                lastIndices[number] = Int32(i)
+            }
+            topicIndices[topic] = lastIndices
+        }
+        lastTopic = topic
+        return partition < lastIndices.count ? Int(lastIndices[partition]) : -1
+    }
+
+    /// Lets dead letters read the headers of this source's records.
+    private func serveHeaders(of records: RecordTable) {
+        filledRecords = records
+        records.headers = { [weak self] record in
+            guard let self, record < slotCount, let message = slots[record] else { return [] }
+            var result: [(name: String, value: ByteRef)] = []
+            MetadataColumns.forEachHeader(message) { result.append((name: $0.text, value: $1)) }
+            return result
+        }
+    }
+
+    private func destroyMessages() {
+        for i in 0..<slotCount {
+            rd_kafka_message_destroy(slots[i])
+            slots[i] = nil
+        }
+        slotCount = 0
+    }
+
+    // MARK: Positions
+
+    public func nextOffset(partition: Int) -> Int64 { states[partition].next }
+
+    /// True when the reader has everything up to the end that the last fetch told.
+    ///
+    /// With open transactions (`read_committed`) the end is the last stable offset.
+    public func isAtEnd(partition: Int) -> Bool {
+        let state = states[partition]
+        if state.endSeen >= 0, properties.readsCommittedOnly { return true }
+        var low: Int64 = 0
+        var cached: Int64 = -1
+        _ = rd_kafka_get_watermark_offsets(
+            client.raw, partitions[partition].topic, partitions[partition].partition, &low, &cached)
+        return max(state.next, state.endSeen) >= max(state.high, cached)
+    }
+
+    /// Takes partitions over; the caller assigns them.
+    func add(_ partition: SourcePartition, start: Int64, high: Int64, bound: Int64?) {
+        var state = PartitionState(next: start, high: high, bound: bound)
+        if let bound, start >= bound { state.isComplete = true } else { incomplete += 1 }
+        indices[partition] = partitions.count
+        partitions.append(partition)
+        states.append(state)
+        topicNames.append(topicName(partition.topic))
+        topicIndices = [:]
+        lastTopic = nil
+    }
+
+    private func topicName(_ topic: String) -> ByteRef {
+        // One copy a topic; topics never go while the process lives.
+        for (i, partition) in partitions.dropLast().enumerated() where partition.topic == topic { return topicNames[i] }
+        return .permanent(topic)
+    }
+
+    public func committed(_ positions: [SourcePosition]) {
+        for position in positions {
+            guard let index = indices[position.partition] else { continue }
+            uncommitted[index] = position.nextOffset
+        }
+        commitIfDue()
+    }
+
+    private var uncommittedOffsets: [(partition: SourcePartition, offset: Int64)] {
+        uncommitted.map { (partition: partitions[$0.key], offset: $0.value) }
+    }
+
+    private func commitIfDue() {
+        let now = clock.monotonicMicroseconds()
+        guard !uncommitted.isEmpty, lastCommit == .min || now - lastCommit >= Self.commitIntervalMicroseconds
+        else { return }
+        lastCommit = now
+        client.commitAsynchronously(uncommittedOffsets)
+        uncommitted.removeAll(keepingCapacity: true)
+    }
+
+    public func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        discovery?.stop()
+        if !uncommitted.isEmpty, !client.events.isDown {
+            client.commit(uncommittedOffsets, timeoutMilliseconds: 1_000)
+        }
+        destroyMessages()
+        client.close()
+    }
+}
