@@ -1,0 +1,98 @@
+import CLibpq
+import MillraceCore
+import MillraceRuntime
+
+/// The slow path: a transaction the server refused because of its rows.
+extension PostgresSession {
+    /// Sends the oldest transaction again, statement by statement, halving what fails until single rows remain; those go
+    /// to the dead-letter table, everything else commits. Waits for the server: two statements a level and bad row.
+    func isolateRefusedRows(_ now: Int64) throws(Diagnostic) {
+        guard let connection, let transaction = transactions.first else { return }
+        leavePipeline(connection)
+        let letters = RowBlock(StateSchema.deadLetterTypes)
+        transaction.deadLetters.copy(to: letters) { _ in true }
+        var refused = 0
+        do {
+            try connection.run("BEGIN")
+            // Deferred constraints must speak while the row can still be told.
+            try connection.run("SET CONSTRAINTS ALL IMMEDIATE")
+            fenceParameters(transaction)
+            try execute(StateSchema.fence, connection)
+            for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
+                refused += try insert(block, into: sinks[i], letters, connection)
+            }
+            if letters.rows > 0 {
+                deadLetterParameters(letters)
+                try execute(StateSchema.deadLetters, connection)
+            }
+            if transaction.positions.rows > 0 {
+                offsetParameters(transaction)
+                try execute(StateSchema.offsets, connection)
+            }
+            try connection.run("COMMIT")
+        } catch {
+            if connection.isBroken { return connectionLost() }
+            _ = try? connection.run("ROLLBACK")
+            if error.isFence {
+                try resynchronize()
+                return
+            }
+            switch error.kind {
+            case .connection, .transient: return connectionLost()
+            case .data, .permanent: throw error.diagnostic("PostgreSQL refused a transaction")
+            }
+        }
+        retireFirst()
+        sentCount = 0
+        refusedRows += refused
+        if refused > 0, lastRefusalLog == .min || now - lastRefusalLog > 10_000_000 {
+            lastRefusalLog = now
+            log(
+                .warning, "PostgreSQL refused rows; they are in millrace.dead_letter",
+                ["pipeline": pipeline, "rows_since_start": String(refusedRows)])
+        }
+    }
+
+    private func insert(
+        _ block: RowBlock, into sink: PostgresSink, _ letters: RowBlock, _ connection: Connection
+    ) throws(ServerError) -> Int {
+        try connection.run("SAVEPOINT millrace_rows")
+        let failure: ServerError
+        do {
+            parameters.clear()
+            parameters.append(block)
+            try execute(sink.statement, connection)
+            try connection.run("RELEASE SAVEPOINT millrace_rows")
+            return 0
+        } catch {
+            guard error.kind == .data, !connection.isBroken else { throw error }
+            failure = error
+        }
+        try connection.run("ROLLBACK TO SAVEPOINT millrace_rows; RELEASE SAVEPOINT millrace_rows")
+        if block.rows == 1 {
+            SinkTransaction.append(deadLetter(block.origins.first ?? .none, sink, failure), to: letters)
+            return 1
+        }
+        let middle = block.rows / 2
+        let (low, high) = (RowBlock(block.elementTypes), RowBlock(block.elementTypes))
+        block.copy(to: low) { $0 < middle }
+        block.copy(to: high) { $0 >= middle }
+        let refused = try insert(low, into: sink, letters, connection)
+        return try refused + insert(high, into: sink, letters, connection)
+    }
+
+    private func deadLetter(_ origin: RowOrigin, _ sink: PostgresSink, _ failure: ServerError) -> DeadLetter {
+        let source = Int(origin.source)
+        return DeadLetter(
+            source: source >= 0 && source < sourceNames.count ? sourceNames[source] : "",
+            partition: source >= 0 ? partition?(source, Int(origin.partition)) : nil,
+            offset: source >= 0 ? origin.offset : nil, key: nil, value: nil, object: sink.plan.name,
+            reason: .rejectedBySink, detail: failure.sanitized, time: clock.wallMicroseconds())
+    }
+
+    private func execute(_ sql: String, _ connection: Connection) throws(ServerError) {
+        _ = try connection.check(
+            PQexecParams(
+                connection.raw, sql, parameters.count, nil, parameters.values, parameters.lengths, parameters.formats, 1))
+    }
+}

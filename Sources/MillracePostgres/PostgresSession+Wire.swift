@@ -1,0 +1,243 @@
+import CLibpq
+import MillraceCore
+import MillraceRuntime
+
+/// Sending and receiving in pipeline mode.
+extension PostgresSession {
+    /// Sends the transactions that are not on the wire yet. A broken connection shows when results are read.
+    func sendPending() {
+        guard case .ready = state, recovery == nil, !isResynchronizing, let connection, sentCount < transactions.count else {
+            return
+        }
+        if !isPipelined {
+            guard PQenterPipelineMode(connection.raw) == 1 else { return connectionLost() }
+            isPipelined = true
+        }
+        while sentCount < transactions.count {
+            guard send(transactions[sentCount], connection) else { return connectionLost() }
+            sentCount += 1
+        }
+        flush(connection)
+    }
+
+    /// The answer decides what is to be sent.
+    var isResynchronizing: Bool { units.contains { if case .resynchronize = $0 { true } else { false } } }
+
+    private func flush(_ connection: Connection) {
+        let result = PQflush(connection.raw)
+        if result < 0 { return connectionLost() }
+        wantsFlush = result == 1
+    }
+
+    private func send(_ transaction: SinkTransaction, _ connection: Connection) -> Bool {
+        let raw = connection.raw
+        // Statements that this connection does not know yet come first, in a transaction of their own, so that they stay
+        // whatever becomes of the rows.
+        let needed = prepared.count
+        if prepared.insert("millrace_fence").inserted {
+            guard PQsendPrepare(raw, "millrace_fence", StateSchema.fence, 0, nil) == 1 else { return false }
+        }
+        for (i, block) in transaction.blocks.enumerated() where block.rows > 0 && !prepared.contains(sinks[i].name) {
+            prepared.insert(sinks[i].name)
+            guard PQsendPrepare(raw, sinks[i].name, sinks[i].statement, 0, nil) == 1 else { return false }
+        }
+        if transaction.deadLetters.rows > 0, prepared.insert("millrace_dead_letters").inserted {
+            guard PQsendPrepare(raw, "millrace_dead_letters", StateSchema.deadLetters, 0, nil) == 1 else { return false }
+        }
+        if transaction.positions.rows > 0, prepared.insert("millrace_offsets").inserted {
+            guard PQsendPrepare(raw, "millrace_offsets", StateSchema.offsets, 0, nil) == 1 else { return false }
+        }
+        if prepared.count > needed {
+            guard PQpipelineSync(raw) == 1 else { return false }
+            units.append(.prepare)
+        }
+        fenceParameters(transaction)
+        guard sendPrepared(raw, "millrace_fence") else { return false }
+        for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
+            parameters.clear()
+            parameters.append(block)
+            guard sendPrepared(raw, sinks[i].name) else { return false }
+        }
+        if transaction.deadLetters.rows > 0 {
+            deadLetterParameters(transaction.deadLetters)
+            guard sendPrepared(raw, "millrace_dead_letters") else { return false }
+        }
+        if transaction.positions.rows > 0 {
+            offsetParameters(transaction)
+            guard sendPrepared(raw, "millrace_offsets") else { return false }
+        }
+        guard PQpipelineSync(raw) == 1 else { return false }
+        units.append(.transaction)
+        return true
+    }
+
+    func fenceParameters(_ transaction: SinkTransaction) {
+        parameters.clear()
+        parameters.append(pipelineBytes.bytes)
+        parameters.append(int4: shard)
+        parameters.append(epoch)
+        parameters.append(transaction.previous)
+        parameters.append(transaction.ticket)
+    }
+
+    func offsetParameters(_ transaction: SinkTransaction) {
+        parameters.clear()
+        parameters.append(pipelineBytes.bytes)
+        parameters.append(epoch)
+        parameters.append(transaction.ticket)
+        parameters.append(transaction.positions)
+    }
+
+    func deadLetterParameters(_ block: RowBlock) {
+        parameters.clear()
+        parameters.append(pipelineBytes.bytes)
+        parameters.append(block)
+    }
+
+    private func sendPrepared(_ raw: OpaquePointer, _ name: String) -> Bool {
+        PQsendQueryPrepared(
+            raw, name, parameters.count, parameters.values, parameters.lengths, parameters.formats, 1) == 1
+    }
+
+    /// Reads what has arrived, acts on failures once nothing is under way, sends what waits.
+    func receive(_ now: Int64) throws(Diagnostic) {
+        guard let connection else { return }
+        let raw = connection.raw
+        if wantsFlush { flush(connection) }
+        guard case .ready = state else { return }
+        if PQconsumeInput(raw) == 0 { return connectionLost() }
+        while let unit = units.first {
+            if PQisBusy(raw) == 1 { break }
+            guard let result = PQgetResult(raw) else {
+                if connection.isBroken { return connectionLost() }
+                continue
+            }
+            defer { PQclear(result) }
+            switch PQresultStatus(result) {
+            case PGRES_PIPELINE_SYNC:
+                units.removeFirst()
+                let failure = unitFailure
+                unitFailure = nil
+                try finished(unit, failure, now)
+                guard case .ready = state else { return }
+            case PGRES_FATAL_ERROR:
+                if connection.isBroken { return connectionLost() }
+                if unitFailure == nil { unitFailure = ServerError(result: result) }
+            case PGRES_TUPLES_OK:
+                if case .resynchronize = unit, PQnfields(result) == 2, PQntuples(result) == 1 {
+                    let row = TupleReader(result)
+                    resynchronized = (row.integer(0), row.integer(1))
+                }
+            default: break
+            }
+        }
+        if units.isEmpty, connection.isBroken { return connectionLost() }
+        if units.isEmpty, let recovery { try recover(recovery, now) }
+        sendPending()
+    }
+
+    private func finished(_ unit: Unit, _ failure: ServerError?, _ now: Int64) throws(Diagnostic) {
+        switch unit {
+        case .prepare:
+            guard let failure else { return }
+            if failure.kind == .transient || failure.kind == .connection { return connectionLost() }
+            throw failure.diagnostic("could not prepare the sink's statement")
+        case .transaction:
+            guard let failure else {
+                backoffMilliseconds = 50
+                return retireFirst()
+            }
+            // Those behind a failed one fail at the fence: they are sent again after it.
+            sentCount -= 1
+            guard recovery == nil else { return }
+            if failure.isFence {
+                recovery = .resynchronize
+                return
+            }
+            switch failure.kind {
+            case .data: recovery = .isolate
+            case .transient, .connection:
+                log(.warning, "PostgreSQL refused a transaction for now", ["cause": failure.sanitized])
+                connectionLost()
+            case .permanent: throw failure.diagnostic("PostgreSQL refused a transaction")
+            }
+        case .resynchronize:
+            if let failure {
+                if failure.kind == .permanent { throw failure.diagnostic("could not read the pipeline's state") }
+                return connectionLost()
+            }
+            try applyResynchronization()
+        }
+    }
+
+    /// Nothing is under way any more.
+    private func recover(_ step: Recovery, _ now: Int64) throws(Diagnostic) {
+        recovery = nil
+        sentCount = 0
+        switch step {
+        case .resynchronize:
+            resynchronizations += 1
+            if resynchronizations > 5 {
+                throw Diagnostic(
+                    "the tickets of pipeline \"\(pipeline)\" do not follow one another", hint: "Please report this.",
+                    fault: .bug)
+            }
+            try resynchronize()
+        case .isolate: try isolateRefusedRows(now)
+        }
+    }
+
+    /// Asks which ticket committed last, and whether the pipeline is still ours.
+    func resynchronize() throws(Diagnostic) {
+        guard let connection else { return }
+        if !isPipelined {
+            guard PQenterPipelineMode(connection.raw) == 1 else { return connectionLost() }
+            isPipelined = true
+        }
+        resynchronized = nil
+        let settings = """
+            SELECT pg_catalog.set_config('TimeZone', 'UTC', false) || pg_catalog.set_config('DateStyle', 'ISO', false)
+            || pg_catalog.set_config('synchronous_commit', '\(commitsSynchronously ? "on" : "off")', false)
+            """
+        let row = """
+            SELECT epoch, commit_ticket FROM millrace.sessions WHERE pipeline = \(pipeline.quotedLiteral) AND \
+            shard = \(shard) FOR UPDATE
+            """
+        guard PQsendQueryParams(connection.raw, settings, 0, nil, nil, nil, nil, 0) == 1,
+            PQsendQueryParams(connection.raw, row, 0, nil, nil, nil, nil, 0) == 1, PQpipelineSync(connection.raw) == 1
+        else { return connectionLost() }
+        units.append(.resynchronize)
+        flush(connection)
+    }
+
+    private func applyResynchronization() throws(Diagnostic) {
+        guard let resynchronized else {
+            throw Diagnostic(
+                "the state of pipeline \"\(pipeline)\" is no longer in the database",
+                hint: "Start the pipeline again; it begins where its options say.", fault: .external)
+        }
+        guard resynchronized.epoch == epoch else { throw PostgresSession.fenced(pipeline) }
+        if resynchronized.ticket < durable {
+            throw Diagnostic(
+                "the database lost transactions of pipeline \"\(pipeline)\" that it had confirmed",
+                hint: "Start the pipeline again: it continues from the stored positions. 'sink.commit' = 'sync' prevents"
+                    + " this.", fault: .external)
+        }
+        while let first = transactions.first, first.ticket <= resynchronized.ticket { retireFirst() }
+        sentCount = 0
+        log(.info, "PostgreSQL session continues", ["transactions_to_send": String(transactions.count)])
+    }
+
+    static func fenced(_ pipeline: String) -> Diagnostic {
+        Diagnostic(
+            "another run of pipeline \"\(pipeline)\" has taken over",
+            hint: "Stop one of them, or give it another name with SET 'pipeline.name' = '…'.", fault: .external)
+    }
+}
+
+/// Text cells of the first row of a result that someone else frees.
+private struct TupleReader {
+    let raw: OpaquePointer
+    init(_ raw: OpaquePointer) { self.raw = raw }
+    func integer(_ column: Int32) -> Int64 { Int64(String(cString: PQgetvalue(raw, 0, column))) ?? .min }
+}

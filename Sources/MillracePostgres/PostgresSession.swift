@@ -1,0 +1,245 @@
+import CLibpq
+import Glibc
+public import MillraceCore
+public import MillraceRuntime
+
+/// One shard's connection to one database: all its sinks' rows, dead letters and positions commit together.
+///
+/// One ticket is one implicit transaction in libpq's pipeline mode, one round trip: fence, rows, dead letters, positions,
+/// sync. At most `Limits.transactionsInFlight` are under way; meanwhile rows gather for the next. After a lost connection
+/// the session connects again by itself and sends what had not committed; rows the server refuses are found by halving and
+/// go to `millrace.dead_letter`. Single-threaded; `open`, `join`, `makeSink` and the search for refused rows wait for the
+/// server, everything else does not.
+public final class PostgresSession: SinkSession, CheckpointStore {
+    enum State {
+        case ready
+        /// Waiting for the connection, until (monotonic microseconds); `isWriting` is what the socket is polled for.
+        case connecting(until: Int64, isWriting: Bool)
+        case waiting(until: Int64)
+        case closed
+    }
+
+    /// What is under way up to one sync.
+    enum Unit {
+        case prepare
+        case transaction
+        /// Session settings, then our row of `millrace.sessions`.
+        case resynchronize
+    }
+
+    enum Recovery {
+        case isolate
+        case resynchronize
+    }
+
+    let address: PostgresAddress
+    let limits: Limits
+    let clock: any Clock
+    let log: Log
+    let shard: Int32
+    let commitsSynchronously: Bool
+
+    /// Where the rows being written come from; set by the engine, so that refused rows name their topic and offset.
+    public weak var context: ShardContext?
+    /// The plan's source names, as `ShardContext.source` indexes them.
+    public var sourceNames: [SourceName] = []
+    /// Partition by source and partition index; asked only for refused rows.
+    public var partition: ((_ source: Int, _ partition: Int) -> SourcePartition?)?
+    /// Rows the server refused since the start; they are in `millrace.dead_letter`.
+    public internal(set) var refusedRows = 0
+    /// Changes with every new connection: watch the descriptor anew, it may have the same number.
+    public internal(set) var connectionGeneration = 0
+    /// The pipeline's epoch after `open` or `join`; 0 before.
+    public internal(set) var epoch: Int64 = 0
+    var pipeline = ""
+    var pipelineBytes = ByteBuffer()
+
+    var connection: Connection?
+    var state = State.ready
+    var isPipelined = false
+    var sinks: [PostgresSink] = []
+    var prepared: Set<String> = []
+    var current = SinkTransaction()
+    /// Submitted and not yet durable, oldest first; the first `sentCount` are on the wire.
+    var transactions: [SinkTransaction] = []
+    var sentCount = 0
+    var spares: [SinkTransaction] = []
+    var units: [Unit] = []
+    var unitFailure: ServerError?
+    var resynchronized: (epoch: Int64, ticket: Int64)?
+    var recovery: Recovery?
+    var wantsFlush = false
+    var durable: Int64 = -1
+    var lastSubmitted: Int64 = -1
+    var backoffMilliseconds = 50
+    var resynchronizations = 0
+    var lastRefusalLog = Int64.min
+    var parameters = ParameterList()
+    private var submittedRows = 0
+    private var submittedBytes = 0
+    private var currentRows = 0
+    private var currentBytes = 0
+
+    /// Connects and creates schema `millrace` if it is missing. Waits.
+    ///
+    /// - Parameters:
+    ///   - shard: distinct among the sessions of one run; names the session's row in `millrace.sessions`.
+    ///   - commitsSynchronously: false lets a crash of the server lose its last commits (about 0.2 ms faster); the run then
+    ///     stops and the next continues from the stored positions.
+    public init(
+        address: PostgresAddress, shard: Int = 0, commitsSynchronously: Bool = true, limits: Limits = Limits(),
+        clock: any Clock = SystemClock(), log: Log = .silent
+    ) throws(Diagnostic) {
+        self.address = address
+        self.shard = Int32(shard)
+        self.commitsSynchronously = commitsSynchronously
+        self.limits = limits
+        self.clock = clock
+        self.log = log
+        let connection = try Connection.connect(address)
+        try StateSchema.create(connection)
+        do {
+            try connection.run("SET synchronous_commit = \(commitsSynchronously ? "on" : "off")")
+        } catch {
+            throw error.diagnostic("could not set up the PostgreSQL session")
+        }
+        PQsetnonblocking(connection.raw, 1)
+        self.connection = connection
+    }
+
+    /// Adds a sink: describes its table in the database and checks the columns against it. Before the first `submit`.
+    public func makeSink(_ plan: SinkPlan) throws(Diagnostic) -> PostgresSink {
+        let connection = try idleConnection()
+        let sink = try PostgresSink(plan: plan, index: sinks.count, session: self, connection: connection)
+        sinks.append(sink)
+        current.blocks.append(RowBlock(sink.elementTypes))
+        return sink
+    }
+
+    /// The connection outside pipeline mode, nothing under way.
+    func idleConnection() throws(Diagnostic) -> Connection {
+        guard let connection, units.isEmpty else {
+            throw Diagnostic("the PostgreSQL session is not idle", fault: .bug)
+        }
+        leavePipeline(connection)
+        return connection
+    }
+
+    func leavePipeline(_ connection: Connection) {
+        guard isPipelined else { return }
+        while PQexitPipelineMode(connection.raw) == 0 {
+            guard let result = PQgetResult(connection.raw) else { break }
+            PQclear(result)
+        }
+        isPipelined = false
+    }
+
+    // MARK: SinkSession
+
+    public var descriptor: Int32 {
+        guard let connection else { return -1 }
+        return PQsocket(connection.raw)
+    }
+
+    public var wantsWrite: Bool {
+        if case .connecting(_, let isWriting) = state { return isWriting }
+        return wantsFlush
+    }
+
+    public var deadline: Int64? {
+        switch state {
+        case .connecting(let until, _), .waiting(let until): until
+        case .ready, .closed: nil
+        }
+    }
+
+    public var uncommittedRows: Int { submittedRows + currentRows }
+    public var uncommittedBytes: Int { submittedBytes + currentBytes }
+
+    func took(rows: Int, bytes: Int) {
+        currentRows += rows
+        currentBytes += bytes
+    }
+
+    public var canSubmit: Bool {
+        guard case .ready = state, recovery == nil else { return false }
+        return transactions.count < limits.transactionsInFlight
+    }
+
+    public func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter])
+        throws(Diagnostic)
+    {
+        precondition(epoch > 0, "submit before open or join")
+        precondition(ticket > lastSubmitted, "tickets must ascend")
+        let transaction = current
+        current = spares.popLast() ?? SinkTransaction()
+        while current.blocks.count < sinks.count {
+            current.blocks.append(RowBlock(sinks[current.blocks.count].elementTypes))
+        }
+        for sink in sinks { sink.coalesce(transaction) }
+        for (source, list) in positions {
+            for position in list { transaction.append(source, position) }
+        }
+        for letter in deadLetters { SinkTransaction.append(letter, to: transaction.deadLetters) }
+        transaction.ticket = ticket
+        transaction.previous = lastSubmitted
+        lastSubmitted = ticket
+        transaction.count()
+        submittedRows += transaction.rows
+        submittedBytes += transaction.bytes
+        currentRows = 0
+        currentBytes = 0
+        transactions.append(transaction)
+        sendPending()
+    }
+
+    /// The oldest transaction is durable: its memory is used again.
+    func retireFirst() {
+        let transaction = transactions.removeFirst()
+        sentCount = max(0, sentCount - 1)
+        durable = transaction.ticket
+        submittedRows -= transaction.rows
+        submittedBytes -= transaction.bytes
+        transaction.clear()
+        spares.append(transaction)
+        resynchronizations = 0
+    }
+
+    public func drive(now: Int64) throws(Diagnostic) -> Int64 {
+        switch state {
+        case .closed: break
+        case .waiting(let until): if now >= until { startConnecting(now) }
+        case .connecting(let until, _): try goOnConnecting(now, until: until)
+        case .ready: try receive(now)
+        }
+        return durable
+    }
+
+    public func close(deadlineMicroseconds: Int64) throws(Diagnostic) {
+        defer {
+            connection = nil
+            state = .closed
+            units = []
+        }
+        while !transactions.isEmpty {
+            let now = clock.monotonicMicroseconds()
+            guard now < deadlineMicroseconds else {
+                throw Diagnostic(
+                    "PostgreSQL did not confirm the last transactions in time",
+                    hint: "Nothing is lost: the next start reads from the stored positions.", fault: .external)
+            }
+            _ = try drive(now: now)
+            if transactions.isEmpty { break }
+            waitForSocket(until: min(deadlineMicroseconds, deadline ?? .max))
+        }
+    }
+
+    /// Sleeps until the descriptor is ready or the time has come, at most 100 ms.
+    func waitForSocket(until: Int64) {
+        let wait = max(0, min(100_000, until - clock.monotonicMicroseconds()))
+        var events = Int16(POLLIN)
+        if wantsWrite { events |= Int16(POLLOUT) }
+        var entry = pollfd(fd: descriptor, events: events, revents: 0)
+        _ = poll(&entry, 1, Int32((wait + 999) / 1000))
+    }
+}

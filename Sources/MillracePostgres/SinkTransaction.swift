@@ -1,0 +1,122 @@
+import MillraceCore
+import MillraceRuntime
+
+/// Everything one ticket carries; its bytes stay until the ticket is durable, so that it can be sent again.
+final class SinkTransaction {
+    var ticket: Int64 = -1
+    /// The ticket before it: it must have committed.
+    var previous: Int64 = -1
+    /// One a sink.
+    var blocks: [RowBlock] = []
+    let positions = RowBlock(StateSchema.offsetTypes)
+    let deadLetters = RowBlock(StateSchema.deadLetterTypes)
+    /// Rows and bytes as counted at submit.
+    var rows = 0
+    var bytes = 0
+
+    func clear() {
+        for block in blocks where block.rows > 0 { block.clear() }
+        positions.clear()
+        deadLetters.clear()
+        rows = 0
+        bytes = 0
+    }
+
+    func count() {
+        rows = 0
+        bytes = positions.bytes + deadLetters.bytes
+        for block in blocks {
+            rows += block.rows
+            bytes += block.bytes
+        }
+    }
+
+    func append(_ source: SourceName, _ position: SourcePosition) {
+        positions.append(0, source)
+        positions.append(1, position.partition.topic)
+        positions.append(2, Int64(position.partition.partition))
+        positions.append(3, position.nextOffset)
+        positions.append(4, position.replayOffset)
+        positions.append(5, position.watermark == EventTime.none ? nil : position.watermark)
+        positions.append(6, position.emittedWatermark == EventTime.none ? nil : position.emittedWatermark)
+        positions.rows += 1
+    }
+
+    static func append(_ letter: DeadLetter, to block: RowBlock) {
+        block.append(0, letter.source.isEmpty ? nil : letter.source)
+        block.append(1, letter.partition?.topic)
+        block.append(2, letter.partition.map { Int64($0.partition) })
+        block.append(3, letter.offset)
+        block.append(4, bytes: letter.key)
+        block.append(5, bytes: letter.value)
+        block.append(6, headers(letter.headers))
+        block.append(7, letter.object)
+        block.append(8, letter.reason.reason)
+        block.append(9, letter.detail)
+        block.append(10, letter.time)
+        block.rows += 1
+    }
+
+    /// A JSON array, because header names may repeat: `[{"name": "trace", "value": "…"}]`.
+    private static func headers(_ list: [(name: String, value: [UInt8]?)]) -> String? {
+        guard !list.isEmpty else { return nil }
+        let buffer = ByteBuffer()
+        for (i, header) in list.enumerated() {
+            buffer.append(i == 0 ? "[{\"name\":" : ",{\"name\":")
+            JSONText.append(header.name, to: buffer)
+            buffer.append(",\"value\":")
+            if let value = header.value {
+                JSONText.append(String(decoding: value, as: UTF8.self), to: buffer)
+            } else {
+                buffer.append("null")
+            }
+            buffer.append("}")
+        }
+        buffer.append("]")
+        return buffer.text
+    }
+}
+
+/// Pointers to a statement's binary parameters, taken after the last append to the buffers behind them.
+struct ParameterList {
+    private var scalars = ByteBuffer(capacity: 128)
+    var values: [UnsafePointer<CChar>?] = []
+    var lengths: [Int32] = []
+    var formats: [Int32] = []
+
+    var count: Int32 { Int32(values.count) }
+
+    mutating func clear() {
+        scalars.clear()
+        values.removeAll(keepingCapacity: true)
+        lengths.removeAll(keepingCapacity: true)
+        formats.removeAll(keepingCapacity: true)
+    }
+
+    mutating func append(_ bytes: ByteRef) {
+        values.append(UnsafeRawPointer(bytes.start).assumingMemoryBound(to: CChar.self))
+        lengths.append(Int32(bytes.count))
+        formats.append(1)
+    }
+
+    /// At most 16 integers a list: the pointers must stay.
+    mutating func append(_ value: Int64) {
+        precondition(values.count < 16, "too many scalar parameters")
+        let target = scalars.reserve(8)
+        UnsafeMutableRawPointer(target).storeBytes(of: value.bigEndian, as: Int64.self)
+        scalars.commit(8)
+        append(ByteRef(start: target, count: 8))
+    }
+
+    mutating func append(int4 value: Int32) {
+        let target = scalars.reserve(8)
+        UnsafeMutableRawPointer(target).storeBytes(of: value.bigEndian, as: Int32.self)
+        scalars.commit(8)
+        append(ByteRef(start: target, count: 4))
+    }
+
+    mutating func append(_ block: RowBlock) {
+        block.seal()
+        for buffer in block.buffers { append(buffer.bytes) }
+    }
+}
