@@ -1,0 +1,139 @@
+public import MillraceCore
+public import MillraceRuntime
+
+/// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively) and `onnx`
+/// (ONNX Runtime, loaded when the first ONNX model is).
+///
+/// INPUT columns bind by position. OUTPUT columns bind by name when all their names are outputs of the file, else by
+/// position. Outputs are flattened: a tensor `probabilities` of two columns is `probabilities_0`, `probabilities_1`; a map
+/// of class to probability is `<output>_<class>`. A single FLOAT or DOUBLE column for an ONNX classifier of two classes is
+/// the probability of the last class. Trees give `prediction` (regression), `probability` (binary), `probability_0` … (one
+/// a class) or `label` (`multi:softmax`); with `'output' = 'margin'` the raw sums `margin` or `margin_0` ….
+public enum ModelProviders {
+    private static let common = [
+        OptionDescriptor(
+            "path", isRequired: true,
+            "Model file; relative to the directory of the SQL file, then to the working directory"),
+        OptionDescriptor(
+            "version", "First hex digits of the SHA-256 of the file; another file is refused (default: any)"),
+        OptionDescriptor(
+            "features", "Comma-separated names of the features in the order of the file, for files that name none"),
+        OptionDescriptor(
+            "nulls", .choice(["nan", "error"]), default: "nan",
+            "A NULL number is a missing value (NaN) to the model, or a model error of the row"),
+        OptionDescriptor("task", "Accepted for Flink's sake"),
+    ]
+    private static let trees =
+        common + [
+            OptionDescriptor(
+                "output", .choice(["prediction", "margin"]), default: "prediction",
+                "What OUTPUT gets: the prediction (probability, count, …) or the raw sum of the trees")
+        ]
+    private static let onnx =
+        common + [
+            OptionDescriptor(
+                "runtime-library",
+                "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)")
+        ]
+
+    public static let descriptors: [ModelProviderDescriptor] = [
+        ModelProviderDescriptor(name: "onnx", options: onnx),
+        ModelProviderDescriptor(name: "xgboost", options: trees),
+        ModelProviderDescriptor(name: "lightgbm", options: trees),
+    ]
+
+    /// Loads and warms the model of a plan and checks INPUT and OUTPUT against the file.
+    ///
+    /// - Parameter baseDirectory: directory of the SQL file.
+    /// - Throws: `.user` for a missing, damaged or unsuitable file and for columns that do not fit it; `.external` when the
+    ///   file cannot be read.
+    public static func load(_ plan: ModelPlan, baseDirectory: String) throws(Diagnostic) -> any Model {
+        let label = "model \"\(plan.name)\""
+        do {
+            guard let descriptor = descriptors.first(where: { $0.name == plan.provider.lowercased() }) else {
+                throw Diagnostic(
+                    "\(label): unknown provider \"\(plan.provider)\"",
+                    hint: NearestName.hint(plan.provider, in: descriptors.map(\.name))
+                        ?? "Providers are \(descriptors.map(\.name).joined(separator: ", ")).")
+            }
+            let given = try ModelFile.locate(
+                plan.options["path"] ?? "", baseDirectory: baseDirectory, label: label, range: plan.range)
+            let model = try open(
+                path: given, provider: descriptor.name, options: plan.options, label: label, range: plan.range,
+                declaredInputs: plan.inputs.count)
+            // Makes the checks of the real scorers before anything connects.
+            _ = try model.makeScorer(inputs: plan.inputs, outputs: plan.outputs, maxRows: 1)
+            return model
+        } catch {
+            var placed = error
+            if placed.range.isNone { placed.range = plan.range }
+            throw placed
+        }
+    }
+
+    /// Opens a model file by itself, for `millrace model inspect`. The provider is found by the content of the file.
+    public static func inspect(path: String) throws(Diagnostic) -> (provider: String, model: any Model) {
+        let label = "model"
+        let path = try ModelFile.locate(path, baseDirectory: "", label: label, range: .none)
+        let bytes = try ModelFile.read(path, label: label, range: .none)
+        let provider: String
+        do {
+            provider = try ModelFile.format(bytes, path: path).provider
+        } catch {
+            throw error.diagnostic(path: path, range: .none)
+        }
+        let model = try open(
+            path: path, provider: provider, options: [:], label: label, range: .none, declaredInputs: nil)
+        return (provider, model)
+    }
+
+    private static func open(
+        path: String, provider: String, options: [String: String], label: String, range: SourceRange,
+        declaredInputs: Int?
+    ) throws(Diagnostic) -> any Model {
+        let bytes = try ModelFile.read(path, label: label, range: range)
+        let hash = SHA256.hex(bytes)
+        if let wanted = options["version"]?.lowercased(), !wanted.isEmpty, !hash.hasPrefix(wanted) {
+            throw Diagnostic(
+                "\(label): file \"\(path)\" has version \(hash.prefix(16)), not \(wanted)", at: range,
+                hint: "Option \"version\" pins the file by its SHA-256; change it when the new file is meant.")
+        }
+        let version = String(hash.prefix(16))
+        let names = (options["features"] ?? "").split(separator: ",").map { part in
+            String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }
+        let nullFails = options["nulls"]?.lowercased() == "error"
+        do {
+            let format = try ModelFile.format(bytes, path: path)
+            guard format.provider == provider else {
+                throw Diagnostic(
+                    "\(label): file \"\(path)\" is \(format.rawValue), not a file of provider \"\(provider)\"", at: range,
+                    hint: "Set 'provider' = '\(format.provider)'.")
+            }
+            let ensemble: TreeEnsemble
+            switch format {
+            case .onnx:
+                return try OnnxModel(
+                    path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label, version: version,
+                    featureNames: names, nullFails: nullFails, declaredInputs: declaredInputs)
+            case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
+            case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))
+            case .lightGBM: ensemble = try LightGBMReader.read(bytes)
+            }
+            if ensemble.featureNames.isEmpty, !names.isEmpty, names.count != ensemble.featureCount {
+                throw Diagnostic(
+                    "\(label): option \"features\" names \(names.count) features, the file wants \(ensemble.featureCount)",
+                    at: range)
+            }
+            return try ForestModel(
+                ensemble, label: label, version: version, featureNames: names,
+                givesMargin: options["output"]?.lowercased() == "margin", nullFails: nullFails)
+        } catch let fault as ModelFileFault {
+            throw fault.diagnostic(path: path, range: range)
+        } catch let diagnostic as Diagnostic {
+            throw diagnostic
+        } catch {
+            throw Diagnostic("\(label): could not load \"\(path)\"", at: range, fault: .bug)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+/// From the sums of the leaves to what the model predicts.
+enum OutputTransform: Hashable, Sendable {
+    case identity
+    /// 1 / (1 + exp(-scale * x)), each output by itself.
+    case sigmoid(scale: Double)
+    case exponential
+    /// log(1 + exp(x)).
+    case softplus
+    /// Over all outputs of the row.
+    case softmax
+    /// The index of the greatest sum, as the only output.
+    case greatest
+    /// 1 where x > 0, else 0.
+    case step
+    /// sign(x) * x².
+    case signedSquare
+    /// x / divisor, then the other one.
+    indirect case divided(by: Double, then: OutputTransform)
+
+    /// Names of the outputs for `groups` sums.
+    func outputNames(groups: Int, classes: Bool) -> [String] {
+        if case .divided(_, let next) = self { return next.outputNames(groups: groups, classes: classes) }
+        if self == .greatest { return ["label"] }
+        let name = classes ? "probability" : "prediction"
+        return groups == 1 ? [name] : (0..<groups).map { "\(name)_\($0)" }
+    }
+
+    /// Whether the outputs are probabilities.
+    var givesProbabilities: Bool {
+        switch self {
+        case .sigmoid, .softmax: true
+        case .divided(_, let next): next.givesProbabilities
+        default: false
+        }
+    }
+
+    /// Replaces the `count` sums of one row; precision is that of `Sum`, as in the library that trained the model.
+    @inline(__always)
+    func apply<Sum: ForestSum>(_ sums: UnsafeMutablePointer<Sum>, count: Int) {
+        switch self {
+        case .identity: return
+        case .sigmoid(let scale):
+            let factor = Sum(-scale)
+            for i in 0..<count { sums[i] = Sum(1.0) / (Sum(1.0) + Sum.exponential(factor * sums[i])) }
+        case .exponential: for i in 0..<count { sums[i] = Sum.exponential(sums[i]) }
+        case .softplus: for i in 0..<count { sums[i] = Sum.logarithm1p(Sum.exponential(sums[i])) }
+        case .softmax:
+            var greatest = sums[0]
+            for i in 1..<max(count, 1) where sums[i] > greatest { greatest = sums[i] }
+            var total = Sum(0.0)
+            for i in 0..<count {
+                sums[i] = Sum.exponential(sums[i] - greatest)
+                total += sums[i]
+            }
+            for i in 0..<count { sums[i] = sums[i] / total }
+        case .greatest:
+            var best = 0
+            for i in 1..<max(count, 1) where sums[i] > sums[best] { best = i }
+            sums[0] = Sum(Double(best))
+        case .step: for i in 0..<count { sums[i] = sums[i] > Sum(0.0) ? Sum(1.0) : Sum(0.0) }
+        case .signedSquare:
+            for i in 0..<count { sums[i] = sums[i] < Sum(0.0) ? -(sums[i] * sums[i]) : sums[i] * sums[i] }
+        case .divided(let divisor, let next):
+            let divisor = Sum(divisor)
+            for i in 0..<count { sums[i] = sums[i] / divisor }
+            next.apply(sums, count: count)
+        }
+    }
+}
