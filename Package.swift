@@ -12,9 +12,9 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], excluding excluded: [String] = []) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies + ["MillraceTestSupport"], exclude: [],
+        name: name, dependencies: dependencies + ["MillraceTestSupport"], exclude: excluded,
         swiftSettings: swiftSettings)
 }
 
@@ -78,8 +78,8 @@ let package = Package(
         tests("MillraceFilesTests", ["MillraceFiles", "MillraceFormats"]),
         tests("MillraceKafkaTests", ["MillraceKafka"]),
         tests("MillracePostgresTests", ["MillracePostgres"]),
-        tests("MillraceModelsTests", ["MillraceModels"]),
-        tests("MillraceEngineTests", ["MillraceEngine"]),
+        tests("MillraceModelsTests", ["MillraceModels"], excluding: ["Fixtures"]),
+        tests("MillraceEngineTests", ["MillraceEngine"], excluding: ["Golden"]),
         tests("IntegrationTests", ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceFormats"]),
     ],
     swiftLanguageModes: [.v6],

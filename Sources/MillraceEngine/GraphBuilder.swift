@@ -74,6 +74,14 @@ struct GraphBuilder {
         }
     }
 
+    /// Bounded sources never follow the wall clock.
+    private func isBounded(behind node: Int) -> Bool {
+        var next = node
+        while let input = plan.nodes[next].inputs.first { next = input }
+        guard case .source(let index) = plan.nodes[next].kind else { return false }
+        return Registry.millrace.isBounded(plan.sources[index])
+    }
+
     /// The watermark node of a source: its only consumer chain before any branch.
     private func watermarkOperator(behind head: Int) -> WatermarkOperator? {
         var node = head
@@ -94,9 +102,10 @@ struct GraphBuilder {
         switch node.kind {
         case .source: return Operator(object: node.object)
         case .project(let expressions):
-            return try ProjectOperator(expressions, output: node.schema, object: node.object)
+            return try ProjectOperator(expressions, schema: node.schema, object: node.object)
         case .filter(let predicate): return try FilterOperator(predicate, object: node.object)
-        case .watermark(let watermark): return try WatermarkOperator(watermark, object: node.object)
+        case .watermark(let watermark):
+            return try WatermarkOperator(watermark, partitions: 0, isBounded: isBounded(behind: index), object: node.object)
         case .staticJoin(let join):
             return try StaticJoinOperator(
                 join, probe: input(0), build: input(1), object: node.object, limits: options.limits)
@@ -105,20 +114,20 @@ struct GraphBuilder {
                 plan.sources[lookup], limits: options.limits, clock: options.clock, log: options.log)
             lookups.append(table)
             return try LookupJoinOperator(
-                join, probe: input(0), lookup: table, lookupSchema: plan.sources[lookup].schema, object: node.object)
+                join, probe: input(0), lookup: plan.sources[lookup].schema, table: table, object: node.object)
         case .predict(let predict):
             let model = plan.models[predict.model]
             let scorer = try models[predict.model].makeScorer(
                 inputs: model.inputs, outputs: model.outputs, maxRows: options.limits.modelRows)
             return PredictOperator(
-                predict, scorer: scorer, outputs: model.outputs, version: models[predict.model].version,
+                predict, input: input(0), outputs: model.outputs, scorer: scorer, version: models[predict.model].version,
                 object: node.object, limits: options.limits)
         case .windowAssign(let timeColumn, let window):
-            return WindowAssignOperator(window, timeColumn: timeColumn, input: input(0), object: node.object)
+            return try WindowAssignOperator(timeColumn: timeColumn, window, input: input(0), object: node.object)
         case .windowAggregate(let aggregate):
-            return WindowAggregateOperator(aggregate, input: input(0), object: node.object, limits: options.limits)
+            return try WindowAggregateOperator(aggregate, input: input(0), object: node.object, limits: options.limits)
         case .groupAggregate(let keys, let aggregates):
-            return GroupAggregateOperator(
+            return try GroupAggregateOperator(
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
         case .union: return UnionOperator(inputs: node.inputs.count, object: node.object)
         case .sink(let sink): return SinkOperator(sink: try makeSink(plan.sinks[sink]), object: plan.sinks[sink].name)
@@ -146,7 +155,8 @@ struct GraphBuilder {
             guard let postgres else { throw Diagnostic("no PostgreSQL session", fault: .bug) }
             return try PostgresConnector.makeSink(sink, session: postgres)
         case "kafka":
-            let made = try KafkaConnector.makeSink(sink, formats: formats, limits: options.limits, log: options.log)
+            let made = try KafkaConnector.makeSink(
+                plan: sink, formats: formats, limits: options.limits, log: options.log, shard: shard)
             sessions.append(made.session)
             return made.sink
         default:

@@ -40,7 +40,7 @@ public final class Pipeline: Sendable {
     public init(plan: ExecutionPlan, options: PipelineOptions) {
         self.plan = plan
         self.options = options
-        finishedDescriptor = eventfd(0, Int32(EFD_NONBLOCK.rawValue | EFD_CLOEXEC.rawValue))
+        finishedDescriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
     }
 
     deinit { close(finishedDescriptor) }
@@ -64,7 +64,7 @@ public final class Pipeline: Sendable {
             if index == 0 {
                 positions =
                     try store?.open(
-                        pipeline: plan.name, fingerprint: Fingerprint.hash(plan), planText: Fingerprint.text(plan),
+                        pipeline: plan.name, fingerprint: Fingerprint.fingerprint(plan), planText: Fingerprint.planText(plan),
                         resetState: options.resetState) ?? [:]
                 epoch = store?.epoch ?? 0
             } else {

@@ -22,7 +22,18 @@ public enum PipelineCheck {
 
     /// Compares topics, tables, columns and types with the real broker and database.
     public static func outside(_ plan: ExecutionPlan) -> [Diagnostic] {
-        KafkaConnector.check(plan) + PostgresConnector.check(plan)
+        topics(plan) + PostgresConnector.check(plan)
+    }
+
+    private static func topics(_ plan: ExecutionPlan) -> [Diagnostic] {
+        var found: [Diagnostic] = []
+        for source in plan.sources where source.connector == "kafka" {
+            do throws(Diagnostic) { try KafkaConnector.checkTopics(plan: source) } catch { found.append(error) }
+        }
+        for sink in plan.sinks where sink.connector == "kafka" {
+            do throws(Diagnostic) { try KafkaConnector.checkTopics(plan: sink) } catch { found.append(error) }
+        }
+        return found
     }
 }
 

@@ -11,6 +11,11 @@ extension Registry {
     public static let millrace = Registry(
         connectors: [KafkaConnector.descriptor, PostgresConnector.descriptor] + FilesConnectors.descriptors,
         formats: Formats.descriptors, modelProviders: ModelProviders.descriptors)
+
+    /// True when the source ends by itself.
+    func isBounded(_ source: SourcePlan) -> Bool {
+        connectors.first { $0.name == source.connector }?.isBounded(source.options) ?? false
+    }
 }
 
 /// A `.sql` file and what became of it.

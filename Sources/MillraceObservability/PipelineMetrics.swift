@@ -1,5 +1,5 @@
 internal import Histogram
-public import MillraceCore
+internal import MillraceCore
 public import MillraceRuntime
 internal import Synchronization
 

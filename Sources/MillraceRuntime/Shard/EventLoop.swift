@@ -12,8 +12,8 @@ final class EventLoop {
     private var masks = [UInt32](repeating: 0, count: 64)
 
     init() {
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
-        waker = eventfd(0, Int32(EFD_NONBLOCK.rawValue | EFD_CLOEXEC.rawValue))
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        waker = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
         precondition(epoll >= 0 && waker >= 0, "no descriptors left")
         _ = millrace_epoll_watch(epoll, waker, EPOLLIN.rawValue)
     }

@@ -1,5 +1,5 @@
 public import MillraceCore
-public import Synchronization
+import Synchronization
 
 /// One thread's work: polls its sources, runs each batch through the operators to completion, and keeps transactions going.
 ///
