@@ -1,4 +1,5 @@
 import MillraceCore
+import MillraceRuntime
 import Testing
 
 @Suite struct RoundTripTests {

@@ -52,6 +52,8 @@ public protocol Source: AnyObject {
     var partitions: [SourcePartition] { get }
     /// True while the reader stands at the partition's end as far as it knows (for idleness).
     func isAtEnd(partition: Int) -> Bool
+    /// Absolute monotonic microseconds at which `poll` will return something although no descriptor says so; nil: none.
+    var wakeDeadline: Int64? { get }
     /// Connects and starts reading. Positions come from the database; partitions without one start as the options say.
     /// Reads from `replayOffset`. Throws what `check` could not know: topic missing, authentication refused.
     func start(from positions: [SourcePosition]) throws(Diagnostic)
@@ -65,6 +67,10 @@ public protocol Source: AnyObject {
     /// nil when there is no such time.
     var wakeDeadline: Int64? { get }
     func close()
+}
+
+extension Source {
+    public var wakeDeadline: Int64? { nil }
 }
 
 /// The probe side of a lookup join.
