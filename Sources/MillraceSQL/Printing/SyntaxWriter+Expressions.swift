@@ -19,7 +19,7 @@ extension SyntaxWriter {
         case .number(let number): text += number
         case .string(let string, let isDoubleQuoted):
             if isDoubleQuoted { writeDoubleQuoted(string) } else { writeString(string) }
-        case .binary(let bytes):
+        case .bytes(let bytes):
             let digits = Array("0123456789ABCDEF")
             text += "X'"
             for byte in bytes {
