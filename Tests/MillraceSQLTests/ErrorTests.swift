@@ -35,6 +35,18 @@ import Testing
         #expect(!SQLParser.parse("INSERT INTO t SELECT " + text).diagnostics.isEmpty)
     }
 
+    @Test func aMissingSemicolonKeepsBothStatements() {
+        let result = SQLParser.parse("SET 'a' = 'b'\nSET 'c' = 'd';")
+        #expect(result.diagnostics.map(\.message) == ["expected \";\" but found \"SET\""])
+        #expect(result.script.statements.count == 2)
+    }
+
+    @Test func ignoredPartsAreWarnings() {
+        let result = SQLParser.parse("CREATE TABLE t (a INT) PARTITIONED BY (a) WITH ('k' = 'v');")
+        #expect(result.diagnostics.map(\.severity) == [.warning])
+        #expect(result.script.statements.count == 1)
+    }
+
     @Test func precedence() {
         for (text, printed) in [
             ("(a * b) + c", "a * b + c"), ("a * (b + c)", "a * (b + c)"), ("NOT (a = b)", "NOT a = b"),
