@@ -31,7 +31,8 @@ enum Corpus {
     ]
 
     static let expressions = [
-        "a OR b AND NOT c = d", "(a OR b) AND c", "a - (b - c) - d", "- -a * +b", "NOT (NOT a) IS NULL", "a = b IS NOT TRUE",
+        "a OR b AND NOT c = d", "(a OR b) AND c", "a - (b - c) - d", "- -a * +b", "NOT (NOT a) IS NULL",
+        "a = b IS NOT TRUE",
         "a IS NOT DISTINCT FROM b", "x NOT BETWEEN SYMMETRIC 1 AND 2 + 3 AND y", "a NOT IN (1, 2)", "a IN ((SELECT 1))",
         "s LIKE '%!%' ESCAPE '!' OR s NOT SIMILAR TO 'a|b'", "'a' || b || 1 + 2", "CASE x WHEN 1 THEN 'a' ELSE 'b' END",
         "CASE WHEN a > 1 THEN 2 WHEN b THEN 3 END", "CAST(a AS DECIMAL(10, 2))", "SAFE_CAST(a AS INT64)",
@@ -39,8 +40,10 @@ enum Corpus {
         "EXTRACT(YEAR FROM ts)", "POSITION('a' IN s)", "SUBSTRING(s FROM 2 FOR 3)", "TRIM(BOTH 'x' FROM s)", "TRIM(s)",
         "TRIM(LEADING FROM s)", "OVERLAY(a PLACING b FROM 1 FOR 2)", "FLOOR(ts TO HOUR)", "CEIL(x)",
         "TIMESTAMPDIFF(SQL_TSI_DAY, a, b)", "INTERVAL '1-2' YEAR TO MONTH", "INTERVAL '1 2' DAY(3) TO SECOND(3)",
-        "INTERVAL -'5' MINUTES", "INTERVAL '1 minute'", "DATE '2020-01-01'", "TIMESTAMP '2020-01-01 00:00:00'", "(a, b)",
-        "ROW(1, 'x').f[2].g", "(r).a", "t.a[1].b", "ARRAY[1, 2][1]", "MAP['a', 1]['a']", "IF(a, LEFT(b, 1), RIGHT(c, 2))",
+        "INTERVAL -'5' MINUTES", "INTERVAL '1 minute'", "DATE '2020-01-01'", "TIMESTAMP '2020-01-01 00:00:00'",
+        "(a, b)",
+        "ROW(1, 'x').f[2].g", "(r).a", "t.a[1].b", "ARRAY[1, 2][1]", "MAP['a', 1]['a']",
+        "IF(a, LEFT(b, 1), RIGHT(c, 2))",
         "COUNT(*)", "CURRENT_TIMESTAMP", "@p + ?", "X'0aFF'", "U&'caf\\00e9'", "\"say \\\"x\\\"\"", "1e3 + .5 + 2.",
         "a <> b", "a != b", "f(x => 1, y => 'z')", "STRUCT(1 AS a, 2)", "(SELECT MAX(a) FROM t) + 1", "TRUE AND NULL",
     ]

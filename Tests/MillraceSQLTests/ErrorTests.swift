@@ -4,12 +4,30 @@ import Testing
 
 @Suite struct ErrorTests {
     static let cases: [(String, String)] = [
-        ("SELCT 1", "f.sql:1:1: error: expected a statement but found \"SELCT\"\n1 | SELCT 1\n  | ^^^^^\nhint: Did you mean \"SELECT\"?"),
-        ("SELECT 1", "f.sql:1:1: error: query has no target\n1 | SELECT 1\n  | ^^^^^^\nhint: A pipeline needs INSERT INTO … SELECT …."),
-        ("INSERT INTO t SELECT (a FROM b", "f.sql:1:25: error: expected \")\" but found \"FROM\"\n1 | INSERT INTO t SELECT (a FROM b\n  |                         ^^^^"),
-        ("INSERT INTO t SELECT a FORM b", "f.sql:1:24: error: expected \"FROM\" but found \"FORM\"\n1 | INSERT INTO t SELECT a FORM b\n  |                        ^^^^\nhint: Did you mean \"FROM\"?"),
-        ("ALTER TABLE t RENAME TO u", "f.sql:1:1: error: ALTER TABLE is not supported\n1 | ALTER TABLE t RENAME TO u\n  | ^^^^^^^^^^^"),
-        ("INSERT INTO t SELECT 'é', 'abc", "f.sql:1:27: error: string has no closing quote\n1 | INSERT INTO t SELECT 'é', 'abc\n  |                           ^^^^\nhint: Close it with ', and write ' inside it as ''."),
+        (
+            "SELCT 1",
+            "f.sql:1:1: error: expected a statement but found \"SELCT\"\n1 | SELCT 1\n  | ^^^^^\nhint: Did you mean \"SELECT\"?"
+        ),
+        (
+            "SELECT 1",
+            "f.sql:1:1: error: query has no target\n1 | SELECT 1\n  | ^^^^^^\nhint: A pipeline needs INSERT INTO … SELECT …."
+        ),
+        (
+            "INSERT INTO t SELECT (a FROM b",
+            "f.sql:1:25: error: expected \")\" but found \"FROM\"\n1 | INSERT INTO t SELECT (a FROM b\n  |                         ^^^^"
+        ),
+        (
+            "INSERT INTO t SELECT a FORM b",
+            "f.sql:1:24: error: expected \"FROM\" but found \"FORM\"\n1 | INSERT INTO t SELECT a FORM b\n  |                        ^^^^\nhint: Did you mean \"FROM\"?"
+        ),
+        (
+            "ALTER TABLE t RENAME TO u",
+            "f.sql:1:1: error: ALTER TABLE is not supported\n1 | ALTER TABLE t RENAME TO u\n  | ^^^^^^^^^^^"
+        ),
+        (
+            "INSERT INTO t SELECT 'é', 'abc",
+            "f.sql:1:27: error: string has no closing quote\n1 | INSERT INTO t SELECT 'é', 'abc\n  |                           ^^^^\nhint: Close it with ', and write ' inside it as ''."
+        ),
     ]
 
     @Test(arguments: cases)
@@ -50,7 +68,8 @@ import Testing
     @Test func precedence() {
         for (text, printed) in [
             ("(a * b) + c", "a * b + c"), ("a * (b + c)", "a * (b + c)"), ("NOT (a = b)", "NOT a = b"),
-            ("SUBSTRING(s FROM 1)", "SUBSTRING(s, 1)"), ("TRIM(FROM_X)", "TRIM(FROM_X)"), ("FLOOR(t TO DAY)", "FLOOR(t TO DAY)"),
+            ("SUBSTRING(s FROM 1)", "SUBSTRING(s, 1)"), ("TRIM(FROM_X)", "TRIM(FROM_X)"),
+            ("FLOOR(t TO DAY)", "FLOOR(t TO DAY)"),
         ] {
             #expect(SQLParser.parseExpression(text).0.map { SQLPrinter.print($0) } == printed)
         }

@@ -36,7 +36,9 @@ import Testing
 
     @Test func mutatedTextsNeverCrash() {
         let corpus = Corpus.queries + Corpus.expressions + Corpus.statements
-        let signs = ["(", ")", ",", ";", "'", "\"", "`", "/*", "*/", "SELECT", " FROM ", "-", "\u{301}", "NOT", "\0", "."]
+        let signs = [
+            "(", ")", ",", ";", "'", "\"", "`", "/*", "*/", "SELECT", " FROM ", "-", "\u{301}", "NOT", "\0", ".",
+        ]
         for seed in 1...600 as ClosedRange<UInt64> {
             var state = seed &* 0x9E37_79B9_7F4A_7C15
             func random(_ bound: Int) -> Int {
@@ -59,7 +61,8 @@ import Testing
             }
             if let expression = SQLParser.parseExpression(source).0 {
                 let printed = SQLPrinter.print(expression)
-                #expect(SQLParser.parseExpression(printed).0.map(shape) == shape(expression), "seed \(seed): \(printed)")
+                #expect(
+                    SQLParser.parseExpression(printed).0.map(shape) == shape(expression), "seed \(seed): \(printed)")
             }
             if let query = SQLParser.parseQuery(source).0 {
                 let printed = SQLPrinter.print(query)
@@ -75,5 +78,6 @@ private func shape(_ value: Any) -> String {
     let mirror = Mirror(reflecting: value)
     if mirror.children.isEmpty { return "\(value)" }
     // The case's name: its payload is the only child.
-    return "\(mirror.subjectType)(" + mirror.children.map { "\($0.label ?? ""):\(shape($0.value))" }.joined(separator: ",") + ")"
+    return "\(mirror.subjectType)("
+        + mirror.children.map { "\($0.label ?? ""):\(shape($0.value))" }.joined(separator: ",") + ")"
 }

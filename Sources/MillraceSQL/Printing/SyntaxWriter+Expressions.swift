@@ -198,7 +198,8 @@ extension SyntaxWriter {
                 let isUnitForm = call.arguments.count == 2
                 if name == "EXTRACT", isUnitForm {
                     text += " FROM "
-                } else if isUnitForm, ["FLOOR", "CEIL", "CEILING"].contains(name), case .timeUnit = argument.value.kind {
+                } else if isUnitForm, ["FLOOR", "CEIL", "CEILING"].contains(name), case .timeUnit = argument.value.kind
+                {
                     text += " TO "
                 } else {
                     text += ", "
