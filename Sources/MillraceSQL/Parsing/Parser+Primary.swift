@@ -8,7 +8,7 @@ extension Parser {
         case .number: return literal(.number(token.text))
         case .string: return literal(.string(token.text, isDoubleQuoted: false))
         case .doubleQuotedString: return literal(.string(token.text, isDoubleQuoted: true))
-        case .binary: return literal(.binaryString(Self.bytes(hexadecimal: token.text)))
+        case .binary: return literal(.bytes(Self.bytes(hexadecimal: token.text)))
         case .parameter: return literal(.parameter(token.text))
         case .quotedName: return try parseNameOrCall()
         case .word: return try parseWord()
@@ -233,14 +233,18 @@ extension Parser {
     }
 
     /// The call whose arguments end here.
-    private mutating func finish(_ name: Identifier, _ arguments: [ExpressionSyntax]) throws(Diagnostic) -> ExpressionSyntax {
+    private mutating func finish(_ name: Identifier, _ arguments: [ExpressionSyntax]) throws(Diagnostic)
+        -> ExpressionSyntax
+    {
         try expect(")")
         let call = CallSyntax(name: ObjectName([name]), arguments: arguments.map { .init(value: $0) })
         return ExpressionSyntax(.call(call), range: name.range.through(previousRange))
     }
 
     /// `f(x FROM a FOR b)`, or the same with commas.
-    private mutating func parseWordSeparated(_ name: Identifier, _ words: [String]) throws(Diagnostic) -> ExpressionSyntax {
+    private mutating func parseWordSeparated(_ name: Identifier, _ words: [String]) throws(Diagnostic)
+        -> ExpressionSyntax
+    {
         index += 2
         var arguments = [try parseExpression()]
         if isSign(",") {

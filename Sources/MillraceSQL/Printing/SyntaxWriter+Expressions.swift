@@ -19,7 +19,7 @@ extension SyntaxWriter {
         case .number(let number): text += number
         case .string(let string, let isDoubleQuoted):
             if isDoubleQuoted { writeDoubleQuoted(string) } else { writeString(string) }
-        case .binaryString(let bytes):
+        case .bytes(let bytes):
             let digits = Array("0123456789ABCDEF")
             text += "X'"
             for byte in bytes {
@@ -198,7 +198,8 @@ extension SyntaxWriter {
                 let isUnitForm = call.arguments.count == 2
                 if name == "EXTRACT", isUnitForm {
                     text += " FROM "
-                } else if isUnitForm, ["FLOOR", "CEIL", "CEILING"].contains(name), case .timeUnit = argument.value.kind {
+                } else if isUnitForm, ["FLOOR", "CEIL", "CEILING"].contains(name), case .timeUnit = argument.value.kind
+                {
                     text += " TO "
                 } else {
                     text += ", "
