@@ -8,7 +8,7 @@ extension Parser {
         case .number: return literal(.number(token.text))
         case .string: return literal(.string(token.text, isDoubleQuoted: false))
         case .doubleQuotedString: return literal(.string(token.text, isDoubleQuoted: true))
-        case .binary: return literal(.binary(Self.bytes(hexadecimal: token.text)))
+        case .binary: return literal(.bytes(Self.bytes(hexadecimal: token.text)))
         case .parameter: return literal(.parameter(token.text))
         case .quotedName: return try parseNameOrCall()
         case .word: return try parseWord()

@@ -18,7 +18,7 @@ public struct ExpressionSyntax: Hashable, Sendable {
         /// `'…'` (quotes undoubled) or Dataflow's `"…"`; `isDoubleQuoted` tells.
         case string(String, isDoubleQuoted: Bool)
         /// `X'…'`
-        case binary([UInt8])
+        case bytes([UInt8])
         /// `DATE '…'`, `TIME '…'`, `TIMESTAMP '…'`.
         case temporal(TemporalKind, String)
         /// `INTERVAL '…' unit [TO unit]`; unit nil when the text holds it (`INTERVAL '1 minute'`). `isNegative`: `INTERVAL -'1' DAY`.
