@@ -189,7 +189,7 @@ final class AggregateBinder {
             if let (function, part) = auxiliary(name) {
                 return bindAuxiliary(call, name, function, part, expression.range).map { .bound($0) } ?? .failed
             }
-        case .null, .boolean, .number, .string, .binary, .temporal, .interval, .timeUnit: return .passed
+        case .null, .boolean, .number, .string, .bytes, .temporal, .interval, .timeUnit: return .passed
         default: break
         }
         let silent = ExpressionBinder(

@@ -56,7 +56,7 @@ final class ExpressionBinder {
         case .boolean(let value): return literal(.boolean(value), .boolean)
         case .number(let text): return number(text, isNegative: false, range)
         case .string(let text, _): return literal(.string(text), .string)
-        case .binaryString(let bytes): return literal(.bytes(bytes), .bytes)
+        case .bytes(let bytes): return literal(.bytes(bytes), .bytes)
         case .temporal(let kind, let text): return temporal(kind, text, range)
         case .interval(let text, let from, let to, let isNegative):
             guard let (value, type) = IntervalLiteral.parse(text: text, from: from, to: to, isNegative: isNegative) else {
