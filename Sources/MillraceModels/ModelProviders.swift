@@ -12,16 +12,16 @@ public import MillraceRuntime
 public enum ModelProviders {
     private static let common = [
         OptionDescriptor(
-            "path", isRequired: true,
+            "path", .string, isRequired: true,
             "Model file; relative to the directory of the SQL file, then to the working directory"),
         OptionDescriptor(
-            "version", "First hex digits of the SHA-256 of the file; another file is refused (default: any)"),
+            "version", .string, "First hex digits of the SHA-256 of the file; another file is refused (default: any)"),
         OptionDescriptor(
-            "features", "Comma-separated names of the features in the order of the file, for files that name none"),
+            "features", .string, "Comma-separated names of the features in the order of the file, for files that name none"),
         OptionDescriptor(
             "nulls", .choice(["nan", "error"]), default: "nan",
             "A NULL number is a missing value (NaN) to the model, or a model error of the row"),
-        OptionDescriptor("task", "Accepted for Flink's sake"),
+        OptionDescriptor("task", .string, "Accepted for Flink's sake"),
     ]
     private static let trees =
         common + [
@@ -32,7 +32,7 @@ public enum ModelProviders {
     private static let onnx =
         common + [
             OptionDescriptor(
-                "runtime-library",
+                "runtime-library", .string,
                 "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)")
         ]
 
@@ -49,7 +49,7 @@ public enum ModelProviders {
     ///   file cannot be read.
     public static func load(_ plan: ModelPlan, baseDirectory: String) throws(Diagnostic) -> any Model {
         let label = "model \"\(plan.name)\""
-        do {
+        do throws(Diagnostic) {
             guard let descriptor = descriptors.first(where: { $0.name == plan.provider.lowercased() }) else {
                 throw Diagnostic(
                     "\(label): unknown provider \"\(plan.provider)\"",
@@ -77,7 +77,7 @@ public enum ModelProviders {
         let path = try ModelFile.locate(path, baseDirectory: "", label: label, range: .none)
         let bytes = try ModelFile.read(path, label: label, range: .none)
         let provider: String
-        do {
+        do throws(ModelFileFault) {
             provider = try ModelFile.format(bytes, path: path).provider
         } catch {
             throw error.diagnostic(path: path, range: .none)

@@ -100,7 +100,7 @@ struct OnnxGraph {
         }
         let rows = takesOneRow ? 1 : 2
         let values: [OpaquePointer?]
-        do {
+        do throws(Diagnostic) {
             values = try trial(inputs: inputs, outputNames: names, rows: rows)
         } catch {
             // An empty string may be no category of the model; then the declared shapes have to do.
