@@ -72,7 +72,7 @@ let package = Package(
 
         tests("MillraceCoreTests", ["MillraceCore"]),
         tests("MillraceSQLTests", ["MillraceSQL"]),
-        tests("MillracePlannerTests", ["MillracePlanner"]),
+        tests("MillracePlannerTests", ["MillracePlanner"], excluding: ["Golden"]),
         tests("MillraceRuntimeTests", ["MillraceRuntime"]),
         tests("MillraceFormatsTests", ["MillraceFormats"]),
         tests("MillraceFilesTests", ["MillraceFiles", "MillraceFormats"]),

@@ -47,10 +47,10 @@ extension Diagnostic {
             text = "\(severity.rawValue): \(message)"
         } else {
             text = "\(file):\(range.start.line):\(range.start.column): \(severity.rawValue): \(message)"
-            let lines = source.split(separator: "\n", omittingEmptySubsequences: false)
+            // CR LF is one Character.
+            let lines = source.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
             if range.start.line <= lines.count {
-                let raw = lines[range.start.line - 1]
-                let line = String(raw.last == "\r" ? raw.dropLast() : raw)
+                let line = String(lines[range.start.line - 1])
                 let number = String(range.start.line)
                 let width =
                     range.end.line == range.start.line

@@ -63,9 +63,6 @@ public protocol Source: AnyObject {
     func nextOffset(partition: Int) -> Int64
     /// Positions that are durable now, for the outside's own bookkeeping (Kafka's committed offsets, lag monitors).
     func committed(_ positions: [SourcePosition])
-    /// Absolute monotonic microseconds at which `poll` has something although no descriptor says so (a generator's rate);
-    /// nil when there is no such time.
-    var wakeDeadline: Int64? { get }
     func close()
 }
 
@@ -99,8 +96,4 @@ public struct JoinMatches {
         probe.append(p)
         build.append(b)
     }
-}
-
-extension Source {
-    public var wakeDeadline: Int64? { nil }
 }
