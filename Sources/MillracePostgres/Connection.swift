@@ -9,6 +9,7 @@ final class QueryResult {
     deinit { PQclear(raw) }
 
     var rows: Int { Int(PQntuples(raw)) }
+    var columns: Int { Int(PQnfields(raw)) }
     func isNull(_ row: Int, _ column: Int) -> Bool { PQgetisnull(raw, Int32(row), Int32(column)) == 1 }
     func text(_ row: Int, _ column: Int) -> String? {
         isNull(row, column) ? nil : String(cString: PQgetvalue(raw, Int32(row), Int32(column)))
