@@ -1,6 +1,6 @@
 internal import Glibc
 public import MillraceCore
-public import MillraceEngine
+internal import MillraceEngine
 internal import MillraceKafka
 internal import MillraceObservability
 internal import MillracePostgres
@@ -40,10 +40,10 @@ public final class Demo {
         write("starting the embedded broker\n")
         broker = try EmbeddedBroker.shared()
         let generator = try Demo.generator(options, home: home)
-        try broker.createTopic(generator.topic, partitions: 2)
+        broker.createTopic(generator.topic, partitions: 2)
         file = try PipelineFile(
             path: home + "/" + options.scenario.file,
-            variables: ["bootstrap": "embedded", "database": database.url, "flights": options.flightsFolder ?? ""])
+            variables: ["bootstrap": "embedded", "database": database.url(), "flights": options.flightsFolder ?? ""])
     }
 
     private static func generator(_ options: Options, home: String) throws(Diagnostic) -> any EventGenerator {
@@ -65,9 +65,8 @@ public final class Demo {
         let pipeline = Pipeline(plan: plan, options: pipelineOptions)
         try pipeline.start()
         write("running \(file.path) at \(options.eventsPerSecond) events/s\n")
-        let home = Path.directory(file.path)
         pump.start(
-            try Demo.generator(options, home: home), to: broker, eventsPerSecond: options.eventsPerSecond)
+            try Demo.generator(options, home: file.directory), to: broker, eventsPerSecond: options.eventsPerSecond)
         let started = now()
         try show(pipeline, started: started, isStopping: isStopping)
         try pump.stop()
@@ -77,13 +76,13 @@ public final class Demo {
         summarize(pipeline.metrics.snapshot(), seconds: Double(now() - started) / 1e6)
         _ = isStopping(0, -1)
         waitWhileLookingAround(isStopping)
-        database.stop()
+        database.close()
     }
 
     private func show(
         _ pipeline: Pipeline, started: Int64, isStopping: (_ milliseconds: Int32, _ finished: Int32) -> Bool
     ) throws(Diagnostic) {
-        let query = try DatabaseQuery(url: database.url)
+        let address = PostgresAddress(url: database.url())
         var screen = DemoScreen(
             title: "millrace demo \(options.scenario.rawValue): \(options.scenario.summary)",
             isTerminal: options.isTerminal)
@@ -93,8 +92,10 @@ public final class Demo {
             var panels: [DemoScreen.Panel] = []
             if options.isTerminal {
                 for panel in options.scenario.panels {
-                    guard let table = try? query.table(panel.query) else { continue }
-                    panels.append(DemoScreen.Panel(title: panel.title, header: table.header, rows: table.rows))
+                    guard let rows = try? PostgresCommand.run(address: address, panel.query) else { continue }
+                    panels.append(
+                        DemoScreen.Panel(
+                            title: panel.title, header: panel.header, rows: rows.map { $0.map { $0 ?? "" } }))
                 }
             }
             write(
@@ -131,7 +132,7 @@ public final class Demo {
     }
 
     private func waitWhileLookingAround(_ isStopping: (_ milliseconds: Int32, _ finished: Int32) -> Bool) {
-        write("look around: \(database.psqlCommand)\n")
+        write("look around: psql \(database.tcpURL())\n")
         guard options.isTerminal, options.seconds == nil else { return }
         write("the database goes away with the next Ctrl-C\n")
         while !isStopping(1000, -1) {}

@@ -16,12 +16,12 @@ public enum DemoScenario: String, CaseIterable, Sendable {
     }
 
     /// What the screen shows from the database: a title and a query each.
-    var panels: [(title: String, query: String)] {
+    var panels: [(title: String, header: [String], query: String)] {
         switch self {
         case .babyWeight:
             [
                 (
-                    "newest predictions",
+                    "newest predictions", ["birth", "born", "pounds", "model", "partition", "offset"],
                     """
                     SELECT birth_id AS birth, to_char(event_time, 'HH24:MI:SS.MS') AS born, round(weight_pounds::numeric, 2) AS pounds, \
                     model_version AS model, kafka_partition AS part, kafka_offset AS offset \
@@ -29,7 +29,7 @@ public enum DemoScenario: String, CaseIterable, Sendable {
                     """
                 ),
                 (
-                    "five-second windows",
+                    "five-second windows", ["start", "sex", "births", "mean pounds"],
                     """
                     SELECT to_char(period_start, 'HH24:MI:SS') AS start, CASE WHEN is_male THEN 'male' ELSE 'female' END AS sex, \
                     births, round(mean_weight_pounds::numeric, 3) AS mean_pounds \
@@ -40,7 +40,7 @@ public enum DemoScenario: String, CaseIterable, Sendable {
         case .salesByRegion:
             [
                 (
-                    "newest windows",
+                    "newest windows", ["start", "region", "amount"],
                     """
                     SELECT to_char(period_start, 'HH24:MI:SS') AS start, sales_region, amount \
                     FROM sales_by_region ORDER BY period_start DESC, amount DESC LIMIT 12
@@ -50,7 +50,7 @@ public enum DemoScenario: String, CaseIterable, Sendable {
         case .flights:
             [
                 (
-                    "newest departures",
+                    "newest departures", ["flight", "scheduled", "late min", "from", "to", "predicted arrival delay"],
                     """
                     SELECT flight, to_char(sched_dep, 'HH24:MI') AS scheduled, dep_delay AS late_min, origin, dest, \
                     round(predicted_arr_delay::numeric, 1) AS predicted_arr_delay \
@@ -58,7 +58,7 @@ public enum DemoScenario: String, CaseIterable, Sendable {
                     """
                 ),
                 (
-                    "hourly delays",
+                    "hourly delays", ["hour", "from", "carrier", "departures", "mean delay"],
                     """
                     SELECT to_char(period_start, 'DD HH24:MI') AS hour, origin, carrier_name, departures, \
                     round(mean_dep_delay::numeric, 1) AS mean_delay \

@@ -1,6 +1,6 @@
 internal import Glibc
 internal import MillraceCore
-public import MillraceObservability
+internal import MillraceObservability
 
 /// What the demo shows: a redrawn screen on a terminal, a line a second elsewhere.
 struct DemoScreen {

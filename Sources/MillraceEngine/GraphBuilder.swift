@@ -40,6 +40,13 @@ struct GraphBuilder {
         where source.lookupKeys == nil {
             inputs.append(try makeInput(source, index: index))
         }
+        if let postgres {
+            let sources = Dictionary(uniqueKeysWithValues: inputs.map { ($0.index, $0.source) })
+            postgres.partition = { source, partition in
+                guard let partitions = sources[source]?.partitions, partitions.indices.contains(partition) else { return nil }
+                return partitions[partition]
+            }
+        }
         let graph = ShardGraph(
             inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups)
         return (graph, postgres)
@@ -63,8 +70,10 @@ struct GraphBuilder {
                 plan: source, formats: formats, limits: options.limits, clock: options.clock, log: options.log,
                 shard: source.isStatic ? 0 : shard, shards: source.isStatic ? 1 : shards)
         case "postgres":
-            return try PostgresConnector.makeSource(source, limits: options.limits, log: options.log)
+            return PostgresConnector.makeSource(source, limits: options.limits)
         default:
+            var source = source
+            source.options["path"] = source.options["path"].map { Path.resolve($0, from: options.baseDirectory) }
             if let files = try FilesConnectors.makeSource(
                 source, formats: formats, limits: options.limits, clock: options.clock)
             {
@@ -111,7 +120,7 @@ struct GraphBuilder {
                 join, probe: input(0), build: input(1), object: node.object, limits: options.limits)
         case .lookupJoin(let join, let lookup):
             let table = try PostgresConnector.makeLookup(
-                plan.sources[lookup], limits: options.limits, clock: options.clock, log: options.log)
+                plan.sources[lookup], limits: options.limits, clock: options.clock)
             lookups.append(table)
             return try LookupJoinOperator(
                 join, probe: input(0), lookup: plan.sources[lookup].schema, table: table, object: node.object)
@@ -139,12 +148,15 @@ struct GraphBuilder {
     private mutating func openPostgres() throws(Diagnostic) {
         let sinks = plan.sinks.filter { $0.connector == "postgres" }
         guard let first = sinks.first else { return }
-        let session = try PostgresConnector.makeSinkSession(first, limits: options.limits, clock: options.clock, log: options.log)
-        for sink in sinks.dropFirst() where !PostgresConnector.sameDatabase(first, sink) {
+        for sink in sinks.dropFirst()
+        where PostgresConnector.address(sink.options) != PostgresConnector.address(first.options) {
             throw Diagnostic(
                 "table \"\(sink.name)\" is in another database than table \"\(first.name)\"", at: sink.range,
                 hint: "Rows and offsets of a pipeline commit in one transaction, so its PostgreSQL sinks share one url.")
         }
+        let session = try PostgresConnector.makeSinkSession(
+            sinks: sinks, shard: shard, limits: options.limits, clock: options.clock, log: options.log)
+        session.sourceNames = plan.sources.map(\.name)
         postgres = session
         sessions.append(session)
     }
@@ -153,14 +165,16 @@ struct GraphBuilder {
         switch sink.connector {
         case "postgres":
             guard let postgres else { throw Diagnostic("no PostgreSQL session", fault: .bug) }
-            return try PostgresConnector.makeSink(sink, session: postgres)
+            return try PostgresConnector.makeSink(sink, in: postgres)
         case "kafka":
             let made = try KafkaConnector.makeSink(
                 plan: sink, formats: formats, limits: options.limits, log: options.log, shard: shard)
             sessions.append(made.session)
             return made.sink
         default:
-            guard let made = try FilesConnectors.makeSink(sink, formats: formats) else {
+            guard let made = try FilesConnectors.makeSink(
+                sink, formats: formats, limits: options.limits, clock: options.clock)
+            else {
                 throw Diagnostic("connector \"\(sink.connector)\" cannot be written to", fault: .bug)
             }
             sessions.append(made.session)

@@ -71,6 +71,7 @@ public final class Pipeline: Sendable {
                 try store?.join(pipeline: plan.name, epoch: epoch)
             }
             let context = ShardContext(clock: options.clock, limits: options.limits, log: options.log)
+            store?.context = context
             handovers.append(
                 Handover(shard: Shard(graph: graph, context: context, observer: metrics), positions: positions))
         }

@@ -22,7 +22,7 @@ public enum PipelineCheck {
 
     /// Compares topics, tables, columns and types with the real broker and database.
     public static func outside(_ plan: ExecutionPlan) -> [Diagnostic] {
-        topics(plan) + PostgresConnector.check(plan)
+        topics(plan) + PostgresConnector.check(plan: plan)
     }
 
     private static func topics(_ plan: ExecutionPlan) -> [Diagnostic] {

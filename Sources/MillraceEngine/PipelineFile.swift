@@ -1,10 +1,10 @@
 public import MillraceCore
-public import MillraceFiles
-public import MillraceFormats
-public import MillraceKafka
-public import MillraceModels
-public import MillracePlanner
-public import MillracePostgres
+internal import MillraceFiles
+internal import MillraceFormats
+internal import MillraceKafka
+internal import MillraceModels
+internal import MillracePlanner
+internal import MillracePostgres
 
 extension Registry {
     /// Every connector, format and model provider of this binary.

@@ -31,6 +31,13 @@ enum Path {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
+    /// A relative path of a file to read: beside the pipeline's own file if it is there, else as given.
+    static func resolve(_ path: String, from directory: String) -> String {
+        guard !path.hasPrefix("/") else { return path }
+        let beside = directory + "/" + path
+        return access(beside, R_OK) == 0 ? beside : path
+    }
+
     /// The file name without directory and `.sql`.
     static func baseName(_ path: String) -> String {
         let name = path.split(separator: "/").last.map(String.init) ?? path

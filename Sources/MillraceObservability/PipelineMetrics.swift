@@ -7,6 +7,7 @@ internal import Synchronization
 public final class PipelineMetrics: ShardObserver {
     /// What has happened up to a moment.
     public struct Snapshot: Sendable {
+        public init() {}
         public var polledRecords = 0
         public var writtenRows: [String: Int] = [:]
         public var rejectedRows: [String: Int] = [:]

@@ -1,8 +1,9 @@
-import ArgumentParser
+public import ArgumentParser
 import Glibc
 import MillraceCore
-import MillraceDemo
+public import MillraceDemo
 import MillraceObservability
+import MillraceRuntime
 
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,7 +40,7 @@ struct Demo: ParsableCommand {
             try demo.run { milliseconds, finished in
                 signals.wait(finished: finished, milliseconds: milliseconds) != .timeout
             }
-        } catch let error as Diagnostic {
+        } catch {
             Console.error(error.rendered(file: "", source: ""))
             throw ExitCode(1)
         }

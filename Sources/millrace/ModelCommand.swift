@@ -16,7 +16,7 @@ struct ModelCommand: ParsableCommand {
         func run() throws {
             do {
                 Console.print(try ModelReport.text(path: path))
-            } catch let error as Diagnostic {
+            } catch {
                 Console.error(error.rendered(file: path, source: ""))
                 throw ExitCode(1)
             }

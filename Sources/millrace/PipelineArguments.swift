@@ -43,7 +43,7 @@ struct PipelineArguments: ParsableArguments {
         let loaded: PipelineFile
         do {
             loaded = try PipelineFile(path: file, variables: variables)
-        } catch let error as Diagnostic {
+        } catch {
             Console.error(error.rendered(file: file, source: ""))
             throw ExitCode(2)
         }

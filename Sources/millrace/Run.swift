@@ -40,7 +40,7 @@ struct Run: ParsableCommand {
             try running.start()
             if case .signal = signals.wait(finished: running.finishedDescriptor) { running.requestStop() }
             try running.wait()
-        } catch let error as Diagnostic {
+        } catch {
             Console.error(file.rendered([error]))
             throw ExitCode(1)
         }

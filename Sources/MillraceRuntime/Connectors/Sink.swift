@@ -47,6 +47,8 @@ public protocol Sink: AnyObject {
 public protocol SinkSession: AnyObject {
     /// Watched for reading, and for writing while `wantsWrite`; -1 when there is nothing to wait for.
     var descriptor: Int32 { get }
+    /// Changes with every new connection: the descriptor must be watched anew, even under the same number.
+    var connectionGeneration: Int { get }
     var wantsWrite: Bool { get }
     /// Absolute monotonic microseconds at which `drive` must be called although nothing is ready (retry); nil: none.
     var deadline: Int64? { get }
@@ -63,6 +65,10 @@ public protocol SinkSession: AnyObject {
     func drive(now: Int64) throws(Diagnostic) -> Int64
     /// Waits until everything submitted is durable, or `deadlineMicroseconds` (monotonic) has passed; then closes.
     func close(deadlineMicroseconds: Int64) throws(Diagnostic)
+}
+
+extension SinkSession {
+    public var connectionGeneration: Int { 0 }
 }
 
 /// A source table's name, as stored with its positions.

@@ -15,6 +15,8 @@ public final class Shard {
     private let sinks: [SinkOperator]
     private var deadLetters: [DeadLetter] = []
     private var commits: CommitQueue
+    /// Each session's connection as it was when last watched.
+    private var generations: [Int]
 
     /// Positions alone (no rows) are committed this often; replay covers what lies between.
     private static let positionsIntervalMicroseconds: Int64 = 200_000
@@ -27,6 +29,7 @@ public final class Shard {
         self.observer = observer
         inputs = graph.inputs.map { ShardInput($0) }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
+        generations = graph.sessions.map(\.connectionGeneration)
         commits = CommitQueue(sessions: graph.sessions, checkpoint: graph.checkpoint)
     }
 
@@ -236,8 +239,8 @@ public final class Shard {
     private func waitForWork() throws(Diagnostic) {
         var timeout = Shard.heartbeatMicroseconds
         let now = context.clock.monotonicMicroseconds()
+        watchSessions()
         for session in graph.sessions {
-            loop.watch(session.descriptor, forWriting: session.wantsWrite)
             if let deadline = session.deadline { timeout = min(timeout, deadline - now) }
         }
         for input in inputs where !input.isFinished {
@@ -254,6 +257,16 @@ public final class Shard {
         if timeout > 0 { loop.wait(timeout) }
     }
 
+    private func watchSessions() {
+        for (index, session) in graph.sessions.enumerated() {
+            if generations[index] != session.connectionGeneration {
+                generations[index] = session.connectionGeneration
+                loop.forget(session.descriptor)
+            }
+            loop.watch(session.descriptor, forWriting: session.wantsWrite)
+        }
+    }
+
     /// Commits what has been processed. Open windows are not fired by a stop: replay rebuilds them.
     private func finish() throws(Diagnostic) {
         let patience: Int64 = 10_000_000
@@ -267,7 +280,7 @@ public final class Shard {
                     "could not commit the last rows before the stop", hint: "They are read again at the next start.",
                     fault: .external)
             }
-            for session in graph.sessions { loop.watch(session.descriptor, forWriting: session.wantsWrite) }
+            watchSessions()
             for input in inputs { loop.forget(input.source.descriptor) }
             loop.wait(10_000)
         }
