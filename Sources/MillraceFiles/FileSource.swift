@@ -13,6 +13,7 @@ final class FileSource: Source {
     private let decoded: [Int]
     private let metadata: [(field: Int, key: String)]
     private let quote: UInt8?
+    private let delimiter: UInt8
     private let escape: UInt8?
     private(set) var partitions: [SourcePartition] = []
     private var facts: [FileSystem.Facts] = []
@@ -49,6 +50,8 @@ final class FileSource: Source {
             fields: decoded.map { plan.fields[$0] })
         let quotes = format == "csv" && plan.options["csv.disable-quote-character"]?.lowercased() != "true"
         quote = quotes ? plan.options["csv.quote-character"]?.utf8.first ?? 0x22 : nil
+        let separator = plan.options["csv.field-delimiter"]
+        delimiter = separator == "\\t" ? 0x09 : separator?.utf8.first ?? 0x2C
         escape = format == "csv" ? plan.options["csv.escape-character"]?.utf8.first : nil
     }
 
@@ -84,7 +87,8 @@ final class FileSource: Source {
             return
         }
         reader = try RecordReader(
-            partitions[file].topic, quote: quote, escape: escape, recordBytes: limits.messageBytes)
+            partitions[file].topic, quote: quote, delimiter: delimiter, escape: escape,
+            recordBytes: limits.messageBytes)
         skip = nextOffsets[file]
     }
 

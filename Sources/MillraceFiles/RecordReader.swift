@@ -16,6 +16,7 @@ final class RecordReader {
     private let descriptor: Int32
     private let path: String
     private let quote: UInt8?
+    private let delimiter: UInt8
     private let escape: UInt8?
     private let recordBytes: Int
     private var buffer: UnsafeMutablePointer<UInt8>
@@ -23,15 +24,20 @@ final class RecordReader {
     private var start = 0
     private var filled = 0
     private var isAtEnd = false
-    /// How far the record at `start` has been searched, and whether within quotes there.
+    /// Where in a CSV record the search stands. A quote opens only at the start of a field.
+    private enum Place { case fieldStart, plain, quoted, closed }
+    /// How far the record at `start` has been searched.
     private var scanned = 0
-    private var isQuoted = false
+    private var place = Place.fieldStart
     private var isSkipping = false
 
-    init(_ path: String, quote: UInt8?, escape: UInt8?, recordBytes: Int, chunk: Int = 1 << 18) throws(Diagnostic) {
+    init(
+        _ path: String, quote: UInt8?, delimiter: UInt8, escape: UInt8?, recordBytes: Int, chunk: Int = 1 << 18
+    ) throws(Diagnostic) {
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         self.path = path
         self.quote = quote
+        self.delimiter = delimiter
         self.escape = escape
         self.recordBytes = recordBytes
         capacity = chunk
@@ -96,7 +102,7 @@ final class RecordReader {
     private func finish(_ record: ByteRef) -> Next {
         var record = record
         scanned = start
-        isQuoted = false
+        place = .fieldStart
         if record.count > 0, record.start[record.count - 1] == 0x0D { record.count -= 1 }
         if isSkipping || record.count > recordBytes {
             isSkipping = false
@@ -118,12 +124,20 @@ final class RecordReader {
             let byte = buffer[scanned]
             if byte == escape, escape != quote {
                 guard scanned + 1 < filled || isAtEnd else { return nil }
+                if place != .quoted { place = .plain }
                 scanned += 2
                 continue
             }
-            // A doubled quote toggles twice.
-            if byte == quote { isQuoted.toggle() }
-            if byte == 0x0A, !isQuoted { return scanned }
+            if place == .quoted {
+                if byte == quote { place = .closed }
+            } else if byte == 0x0A {
+                return scanned
+            } else if byte == delimiter {
+                place = .fieldStart
+            } else {
+                // A quote right behind the closing one is a quote within the field.
+                place = byte == quote && place != .plain ? .quoted : .plain
+            }
             scanned += 1
         }
         scanned = filled

@@ -139,10 +139,15 @@ final class JSONProjection {
     /// The column of a node, nil for a step on a path. Valid after `bind`.
     func column(_ node: Int) -> Column? { columns[node] }
 
+    private func isBound(to target: [Column]) -> Bool {
+        guard boundTo.count == target.count else { return false }
+        for i in 0..<target.count where boundTo[i] !== target[i] { return false }
+        return true
+    }
+
     /// Points the nodes at the columns, which have room for the rows to come.
     func bind(_ target: [Column]) {
-        let isSame = boundTo.count == target.count && zip(boundTo, target).allSatisfy { $0 === $1 }
-        if !isSame {
+        if !isBound(to: target) {
             boundTo = target
             for node in 0..<count where !places[node].isEmpty { columns[node] = locate(places[node], in: target) }
         }
@@ -168,8 +173,8 @@ final class JSONProjection {
             columns[node]?.allValid = false
             nodes[node].has_null = 0
         }
-        for (field, column) in target.enumerated() where !copies.contains(where: { $0.field == field }) {
-            column.setCount(rows)
+        for field in 0..<target.count where copies.isEmpty || !copies.contains(where: { $0.field == field }) {
+            target[field].setCount(rows)
         }
         for copy in copies {
             target[copy.field].appendRange(from: locate(copy.source, in: target), start: base, count: rows - base)

@@ -79,6 +79,13 @@ private let columns: [(String, DataType)] = [("a", .integer), ("b", .string)]
         ])
     }
 
+    @Test func quotesWithinPlainFieldsDoNotJoinLines() throws {
+        let scratch = try Scratch()
+        try scratch.write("x.csv", "1,5\" pipe\n2,b\n3,\"c\"\n4,\n")
+        let result = try read(sourcePlan("filesystem", columns, ["path": "\(scratch.path)/x.csv", "format": "csv"]))
+        #expect(result.rows.map { $0[1] } == [.string("5\" pipe"), .string("b"), .string("c"), .string("")])
+    }
+
     @Test func fileFacts() throws {
         let scratch = try Scratch()
         try scratch.write("x.json", "{\"a\":1}\n")
