@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 /// The built `millrace` program as its users start it.
-final class MillraceProcess {
+final class MillraceProcess: @unchecked Sendable {
+    // `lock` guards the collected text, the only state that the pipe's handler shares.
     private let process = Process()
     private let errors = Pipe()
     private let output = Pipe()

@@ -56,7 +56,7 @@ struct GoldenTests {
         do {
             try pipeline.start()
             try pipeline.wait()
-        } catch let error as Diagnostic {
+        } catch {
             return [GoldenCase.Key(kind: "fails", name: ""): hidingFolder(file.rendered([error]))]
         }
         var result: [GoldenCase.Key: String] = [:]
