@@ -262,6 +262,20 @@ struct PostgresSessionTests {
         #expect(try database.sql("SELECT count(*), count(DISTINCT id) FROM t") == [["600", "600"]])
     }
 
+    /// What a crash does to commits that did not wait for the disk.
+    @Test func stopsWhenTheDatabaseLostConfirmedTransactions() throws {
+        let database = try TestDatabase()
+        let session = try database.session()
+        try session.open()
+        for ticket in 0..<3 as Range<Int64> {
+            try session.submit(ticket)
+            try session.wait(for: ticket)
+        }
+        try database.sql("UPDATE millrace.sessions SET commit_ticket = 0")
+        try session.submit(3)
+        #expect { try session.wait(for: 3) } throws: { ($0 as? Diagnostic)?.message.contains("lost transactions") == true }
+    }
+
     @Test func namesWhatDoesNotFit() throws {
         let database = try TestDatabase()
         try database.sql("CREATE TABLE t (id int8, name text); CREATE TABLE k (id int8, must int NOT NULL)")
