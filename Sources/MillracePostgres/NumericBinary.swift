@@ -3,7 +3,7 @@ import MillraceCore
 /// `numeric` on the wire: int16 digits, weight, sign (0x4000 negative, 0xC000 NaN), display scale, then base-10000 digits
 /// (`numeric_send` of PostgreSQL).
 enum NumericBinary {
-    /// Appends the element with its length. 
+    /// Appends the element with its length.
     static func append(_ unscaled: Int128, scale: Int, to buffer: ByteBuffer) {
         // Decimal digits, most significant first, padded so that groups of four end at the point.
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 96) { digits in

@@ -103,7 +103,7 @@ public final class PostgresLookup: LookupTable {
         let arrays = encoders.enumerated().map { "$\($0 + 1)::\($1.arrayTypeName)" }.joined(separator: ", ")
         let names = encoders.indices.map { "k\($0)" }.joined(separator: ", ")
         querySQL = """
-            SELECT u.i, \(list) FROM pg_catalog.unnest(\(arrays)) WITH ORDINALITY AS u(\(names), i) \
+            SELECT u.i, \(list) FROM unnest(\(arrays)) WITH ORDINALITY AS u(\(names), i) \
             JOIN \(table.sqlName) AS t ON \(conditions.joined(separator: " AND ")) ORDER BY u.i
             """
         allSQL = "SELECT \(list) FROM \(table.sqlName) AS t"

@@ -118,6 +118,8 @@ struct KeyIndex {
     }
 
     mutating func clear() {
+        // A table that a burst made large must not be wiped for every small transaction after it.
+        if table.count > 1024, isSuperseded.count * 16 < table.count { table = [Int32](repeating: -1, count: 64) }
         starts.removeAll(keepingCapacity: true)
         isSuperseded.removeAll(keepingCapacity: true)
         supersededCount = 0

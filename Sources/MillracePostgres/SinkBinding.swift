@@ -71,7 +71,7 @@ struct SinkBinding {
         let names = encoders.indices.map { "c\($0)" }
         statement = """
             INSERT INTO \(table.sqlName) (\(columns.joined(separator: ", "))) SELECT \(cells.joined(separator: ", ")) \
-            FROM pg_catalog.unnest(\(arrays.joined(separator: ", "))) AS u(\(names.joined(separator: ", ")))
+            FROM unnest(\(arrays.joined(separator: ", "))) AS u(\(names.joined(separator: ", ")))
             """
         guard !plan.primaryKey.isEmpty else { return }
         keyColumns = plan.primaryKey.compactMap { key in plan.schema.fields.firstIndex { $0.name == key } }

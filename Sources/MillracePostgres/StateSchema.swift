@@ -71,7 +71,7 @@ enum StateSchema {
         do {
             let list = tables.map { "'millrace.\($0)'" }.joined(separator: ", ")
             let missing = try connection.query(
-                "SELECT count(*) FROM pg_catalog.unnest(ARRAY[\(list)]) AS t(name) WHERE pg_catalog.to_regclass(name) IS NULL")
+                "SELECT count(*) FROM unnest(ARRAY[\(list)]) AS t(name) WHERE pg_catalog.to_regclass(name) IS NULL")
             if missing.integer(0, 0) == 0 { return }
             // One simple query is one transaction; the lock goes with it.
             try connection.run("SELECT pg_catalog.pg_advisory_xact_lock(\(lock)); " + statements)
@@ -100,7 +100,7 @@ enum StateSchema {
     static let offsets = """
         INSERT INTO millrace.offsets AS o (pipeline, source, topic, partition, next_offset, replay_offset, watermark,
             emitted_watermark, epoch, commit_ticket)
-        SELECT $1::text, u.*, $2::int8, $3::int8 FROM pg_catalog.unnest($4::text[], $5::text[], $6::int4[], $7::int8[],
+        SELECT $1::text, u.*, $2::int8, $3::int8 FROM unnest($4::text[], $5::text[], $6::int4[], $7::int8[],
             $8::int8[], $9::int8[], $10::int8[]) AS u
         ON CONFLICT (pipeline, source, topic, partition) DO UPDATE SET next_offset = excluded.next_offset,
             replay_offset = excluded.replay_offset, watermark = excluded.watermark,
@@ -117,7 +117,7 @@ enum StateSchema {
             detail, at)
         SELECT $1::text, s, t, p, o, k, v, h::jsonb, b, r, d,
             TIMESTAMPTZ 'epoch' + (a / 1000000) * INTERVAL '1 second' + (a % 1000000) * INTERVAL '1 microsecond'
-        FROM pg_catalog.unnest($2::text[], $3::text[], $4::int4[], $5::int8[], $6::bytea[], $7::bytea[], $8::text[],
+        FROM unnest($2::text[], $3::text[], $4::int4[], $5::int8[], $6::bytea[], $7::bytea[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::int8[]) AS u(s, t, p, o, k, v, h, b, r, d, a)
         """
     static let deadLetterTypes = [
