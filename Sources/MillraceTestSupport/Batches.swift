@@ -34,5 +34,5 @@ extension Value {
 
 /// Rows in a stable order, for outputs whose order is not part of the promise.
 public func sortedRows(_ rows: [[Value]]) -> [[Value]] {
-    rows.sorted { "\($0)" < "\($1)" }
+    rows.map { (key: "\($0)", row: $0) }.sorted { $0.key < $1.key }.map(\.row)
 }

@@ -61,7 +61,7 @@ public final class GroupAggregateOperator: Operator {
             records.append(record!)
             if origin >= 0, let table = context.records {
                 let slot = slots.slot(source: context.source, partition: Int(table.partition[Int(origin)]))
-                groups.offsets.note(slot, table.offset[Int(origin)])
+                groups.note(slot, table.offset[Int(origin)])
             }
         }
         rows.withUnsafeMutableBufferPointer { rows in

@@ -34,6 +34,9 @@ final class KeyTable {
     /// Entry of the NULL key in the one-column modes; -1: none.
     private var nullID: Int32 = -1
     private var parts: [Part] = []
+    /// Of `parts[0]`, for the one-column modes.
+    private var states: UnsafeMutablePointer<UInt8>
+    private var cells: UnsafeMutableRawPointer
     private let scratch = ByteBuffer(capacity: 128)
     /// Keys that are interned now.
     private(set) var count = 0
@@ -55,6 +58,8 @@ final class KeyTable {
         mask = size - 1
         entryCapacity = size
         entries = .allocate(capacity: size)
+        states = UnsafeMutablePointer(mutating: ByteRef.empty.start)
+        cells = UnsafeMutableRawPointer(states)
     }
 
     deinit {
@@ -70,7 +75,11 @@ final class KeyTable {
     /// Rows are read from these columns until the next call; layouts as given to `init`.
     func bind(_ columns: [Column]) {
         parts.removeAll(keepingCapacity: true)
-        for column in columns { parts.append(Part(layout: column.layout, states: column.states, cells: UnsafeMutableRawPointer(column.ints))) }
+        for column in columns {
+            parts.append(
+                Part(layout: column.layout, states: column.states, cells: UnsafeMutableRawPointer(column.ints)))
+        }
+        if let first = parts.first { (states, cells) = (first.states, first.cells) }
     }
 
     /// The key's number, a new one if need be. It has no reference yet: `retain` it, or `drop` it when it is new.
@@ -78,8 +87,8 @@ final class KeyTable {
     func intern(row: Int) -> Int32 {
         switch mode {
         case .integer:
-            guard parts[0].states[row] == CellState.valid else { return internNull() }
-            let value = parts[0].cells.assumingMemoryBound(to: Int64.self)[row]
+            guard states[row] == CellState.valid else { return internNull() }
+            let value = cells.assumingMemoryBound(to: Int64.self)[row]
             let hash = KeyTable.hash(UInt64(bitPattern: value))
             var slot = Int(truncatingIfNeeded: hash) & mask
             while slots[slot] >= 0 {
@@ -88,8 +97,8 @@ final class KeyTable {
             }
             return insert(hash, start: UInt(UInt64(bitPattern: value)), count: 8)
         case .bytes:
-            guard parts[0].states[row] == CellState.valid else { return internNull() }
-            let bytes = parts[0].cells.assumingMemoryBound(to: ByteRef.self)[row]
+            guard states[row] == CellState.valid else { return internNull() }
+            let bytes = cells.assumingMemoryBound(to: ByteRef.self)[row]
             return intern(bytes)
         case .composite:
             encode(row)
@@ -126,7 +135,7 @@ final class KeyTable {
         for part in parts where part.states[row] != CellState.valid { return -1 }
         switch mode {
         case .integer:
-            let hash = KeyTable.hash(UInt64(bitPattern: parts[0].cells.assumingMemoryBound(to: Int64.self)[row]))
+            let hash = KeyTable.hash(UInt64(bitPattern: cells.assumingMemoryBound(to: Int64.self)[row]))
             var slot = Int(truncatingIfNeeded: hash) & mask
             while slots[slot] >= 0 {
                 if entries[Int(slots[slot])].hash == hash { return slots[slot] }
@@ -134,7 +143,7 @@ final class KeyTable {
             }
             return -1
         case .bytes:
-            let bytes = parts[0].cells.assumingMemoryBound(to: ByteRef.self)[row]
+            let bytes = cells.assumingMemoryBound(to: ByteRef.self)[row]
             return find(bytes, KeyTable.hash(bytes))
         case .composite:
             encode(row)

@@ -41,6 +41,29 @@ struct OffsetSlots {
         return Int(count - 1)
     }
 
+    /// Fills `slots[row]` and `offsets[row]` for a batch; slot -1 for rows that no source record stands behind.
+    mutating func resolve(
+        _ origins: UnsafeMutablePointer<Int32>, count: Int, source: Int, records: RecordTable,
+        slots: UnsafeMutablePointer<Int32>, offsets: UnsafeMutablePointer<Int64>
+    ) {
+        let known = source < bySource.count ? bySource[source] : []
+        records.partition.withUnsafeBufferPointer { partitions in
+            records.offset.withUnsafeBufferPointer { all in
+                for row in 0..<count {
+                    let origin = Int(origins[row])
+                    guard origin >= 0 else {
+                        slots[row] = -1
+                        continue
+                    }
+                    let partition = Int(partitions[origin])
+                    offsets[row] = all[origin]
+                    slots[row] = partition < known.count ? known[partition] : -1
+                    if slots[row] < 0 { slots[row] = Int32(slot(source: source, partition: partition)) }
+                }
+            }
+        }
+    }
+
     /// Lowers `offsets[partition]` for `source` to what `contributing` needs.
     func lower(_ offsets: inout [Int64], source: Int, by contributing: ContributingOffsets) {
         guard source < bySource.count else { return }
@@ -64,7 +87,14 @@ final class OpenWindow {
     private(set) var end: Int64 = 0
     /// Its rows have been emitted; it is kept for late rows within the allowed lateness.
     var isFired = false
-    var offsets = ContributingOffsets()
+    var offsets: ContributingOffsets {
+        var result = ContributingOffsets()
+        for slot in 0..<firstCapacity where firstOffsets[slot] != .max { result.note(slot, firstOffsets[slot]) }
+        return result
+    }
+    /// As `ContributingOffsets.first`, but raw: looked at for every row.
+    private var firstOffsets: UnsafeMutablePointer<Int64>
+    private var firstCapacity = 8
     private(set) var keys: [Int32] = []
     private(set) var records: [UnsafeMutableRawPointer] = []
     private var slots: UnsafeMutablePointer<Slot>
@@ -74,16 +104,38 @@ final class OpenWindow {
         slots = .allocate(capacity: 16)
         slots.initialize(repeating: Slot(key: -1, record: nil), count: 16)
         mask = 15
+        firstOffsets = .allocate(capacity: 8)
+        firstOffsets.initialize(repeating: .max, count: 8)
     }
 
-    deinit { slots.deallocate() }
+    deinit {
+        slots.deallocate()
+        firstOffsets.deallocate()
+    }
+
+    /// A row of the source partition numbered `slot` contributed.
+    @inline(__always)
+    func note(_ slot: Int, _ offset: Int64) {
+        if slot >= firstCapacity { growOffsets(slot) }
+        if offset < firstOffsets[slot] { firstOffsets[slot] = offset }
+    }
+
+    private func growOffsets(_ slot: Int) {
+        let size = max(firstCapacity * 2, slot + 1)
+        let new = UnsafeMutablePointer<Int64>.allocate(capacity: size)
+        new.initialize(repeating: .max, count: size)
+        new.update(from: firstOffsets, count: firstCapacity)
+        firstOffsets.deallocate()
+        firstOffsets = new
+        firstCapacity = size
+    }
 
     /// Starts over for another window; keeps the memory.
     func reuse(start: Int64, end: Int64) {
         self.start = start
         self.end = end
         isFired = false
-        offsets.removeAll()
+        firstOffsets.update(repeating: .max, count: firstCapacity)
         if !keys.isEmpty { slots.update(repeating: Slot(key: -1, record: nil), count: mask + 1) }
         keys.removeAll(keepingCapacity: true)
         records.removeAll(keepingCapacity: true)

@@ -36,6 +36,11 @@ public final class WindowAggregateOperator: Operator {
     private var pending = 0
     private var corrected: [(window: OpenWindow, key: Int32, record: UnsafeMutableRawPointer)] = []
     private var readColumns: [Int] = []
+    /// Slot and offset of each row of the batch; see `OffsetSlots.resolve`.
+    private var rowSlots: UnsafeMutablePointer<Int32>
+    private var rowOffsets: UnsafeMutablePointer<Int64>
+    private var rowCapacity = 64
+    private var hasOffsets = false
 
     /// - Throws: `.user` for an allowed lateness with SESSION, `.bug` for an aggregate that has no accumulator.
     public init(_ plan: WindowAggregatePlan, input: Schema, object: String, limits: Limits) throws(Diagnostic) {
@@ -61,6 +66,8 @@ public final class WindowAggregateOperator: Operator {
         }
         pendingRows = .allocate(capacity: pendingCapacity)
         pendingRecords = .allocate(capacity: pendingCapacity)
+        rowSlots = .allocate(capacity: rowCapacity)
+        rowOffsets = .allocate(capacity: rowCapacity)
         readColumns = Array(Set(plan.keys + accumulators.argumentColumns)).sorted()
         super.init(object: object)
     }
@@ -70,6 +77,8 @@ public final class WindowAggregateOperator: Operator {
         sessions?.forEachRecord { accumulators.release($0) }
         pendingRows.deallocate()
         pendingRecords.deallocate()
+        rowSlots.deallocate()
+        rowOffsets.deallocate()
     }
 
     /// (window, key) groups that are kept now.
@@ -85,7 +94,7 @@ public final class WindowAggregateOperator: Operator {
         let metadata = batch.metadata
         let checksErrors = readColumns.contains { !batch.columns[$0].allValid }
         keys.bind(plan.keys.map { batch.columns[$0] })
-        let records = context.records
+        resolveOffsets(batch, context)
         // The newest window, so that most rows need neither division nor search: its bounds in microseconds.
         var (recentLow, recentHigh) = (Int64.max, Int64.min)
         var recent: OpenWindow?
@@ -115,7 +124,7 @@ public final class WindowAggregateOperator: Operator {
                 continue
             }
             if let recent, micros[row] >= recentLow, micros[row] < recentHigh {
-                try add(row, origin, recent, batch, context, records)
+                try add(row, origin, recent, batch, context)
                 continue
             }
             let milliseconds = EventTime.milliseconds(fromMicroseconds: micros[row])
@@ -128,7 +137,7 @@ public final class WindowAggregateOperator: Operator {
                 let (start, end) = assigner.lastWindow(milliseconds)
                 if end - 1 + lateness > max(watermark, emittedWatermark) {
                     let window = openWindow(start, end)
-                    try add(row, origin, window, batch, context, records)
+                    try add(row, origin, window, batch, context)
                     isLate = false
                     if end - 1 > watermark, !window.isFired {
                         recent = window
@@ -140,13 +149,29 @@ public final class WindowAggregateOperator: Operator {
                 let horizon = max(watermark, emittedWatermark)
                 try assigner.forEach(milliseconds) { (start, end) throws(Diagnostic) in
                     guard end - 1 + lateness > horizon else { return }
-                    try add(row, origin, openWindow(start, end), batch, context, records)
+                    try add(row, origin, openWindow(start, end), batch, context)
                     isLate = false
                 }
             }
             if isLate { try rejectLate(row, origin, milliseconds, context) }
         }
         try finishRun(batch, context)
+    }
+
+    private func resolveOffsets(_ batch: ColumnBatch, _ context: ShardContext) {
+        hasOffsets = false
+        guard let records = context.records else { return }
+        hasOffsets = true
+        if batch.count > rowCapacity {
+            rowSlots.deallocate()
+            rowOffsets.deallocate()
+            rowCapacity = max(batch.count, rowCapacity * 2)
+            rowSlots = .allocate(capacity: rowCapacity)
+            rowOffsets = .allocate(capacity: rowCapacity)
+        }
+        slots.resolve(
+            batch.metadata.origins, count: batch.count, source: context.source, records: records, slots: rowSlots,
+            offsets: rowOffsets)
     }
 
     private func firstError(_ batch: ColumnBatch, _ row: Int) -> RowErrorCode? {
@@ -167,8 +192,7 @@ public final class WindowAggregateOperator: Operator {
 
     @inline(__always)
     private func add(
-        _ row: Int, _ origin: Int32, _ window: OpenWindow, _ batch: ColumnBatch, _ context: ShardContext,
-        _ records: RecordTable?
+        _ row: Int, _ origin: Int32, _ window: OpenWindow, _ batch: ColumnBatch, _ context: ShardContext
     ) throws(Diagnostic) {
         let key = keys.intern(row: row)
         let record: UnsafeMutableRawPointer
@@ -189,10 +213,7 @@ public final class WindowAggregateOperator: Operator {
         pendingRows[pending] = Int32(truncatingIfNeeded: row)
         pendingRecords[pending] = record
         pending += 1
-        if origin >= 0, let records {
-            let partition = Int(records.partition[Int(origin)])
-            window.offsets.note(slots.slot(source: context.source, partition: partition), records.offset[Int(origin)])
-        }
+        if hasOffsets, rowSlots[row] >= 0 { window.note(Int(rowSlots[row]), rowOffsets[row]) }
         if window.isFired, !context.isReplayed(origin: origin) {
             // A late row within the allowed lateness: the header says whether its group is on the list already.
             let isListed = record.assumingMemoryBound(to: Int64.self)
@@ -345,10 +366,7 @@ public final class WindowAggregateOperator: Operator {
         pendingRows[pending] = Int32(truncatingIfNeeded: row)
         pendingRecords[pending] = session.record
         pending += 1
-        if origin >= 0, let records = context.records {
-            let partition = Int(records.partition[Int(origin)])
-            session.offsets.note(slots.slot(source: context.source, partition: partition), records.offset[Int(origin)])
-        }
+        if hasOffsets, rowSlots[row] >= 0 { session.offsets.note(Int(rowSlots[row]), rowOffsets[row]) }
         nextTimer = min(nextTimer, session.end - 1)
         // Replayed sessions that end before the emitted watermark wait for the watermark to pass it.
         if nextTimer <= watermark { nextTimer = watermark == EventTime.end ? watermark : watermark + 1 }

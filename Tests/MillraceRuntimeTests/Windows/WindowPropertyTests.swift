@@ -36,7 +36,7 @@ struct WindowModel {
                 kept = true
             }
         } else {
-            for start in stride(from: Int64(-20_000), to: 200_000, by: 1000) {
+            for start in stride(from: time / 1000 * 1000 - 10_000, through: time, by: 1000) {
                 for end in ends(start, window) where start <= time && time < end && end - 1 > watermark {
                     kept = true
                     if let index = groups.firstIndex(where: { $0.key == key && $0.start == start && $0.end == end }) {
