@@ -1,7 +1,7 @@
 import MillraceCore
 import Testing
 
-private let arena = { BatchArena() }
+private func arena() -> BatchArena { BatchArena() }
 private func ref(_ text: String, _ arena: BatchArena) -> ByteRef { arena.copy(text) }
 private func written(_ body: (ByteBuffer) -> Void) -> String {
     let buffer = ByteBuffer()

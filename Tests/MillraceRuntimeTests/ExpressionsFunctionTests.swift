@@ -156,6 +156,19 @@ private let strings: [Case] = [
     Case(.parseURL, [.str("http://h.com/p?k=v&x=1"), .str("QUERY"), .str("x")], .string, s("1")),
 ]
 
+private let json: [Case] = [
+    Case(.jsonValue, [.str(#"{"a": {"b": [1, "x\u00e9"]}}"#), .str("$.a.b[1]")], .string, s("xé")),
+    Case(.jsonValue, [.str(#"{"a": 1.50}"#), .str("lax $.a")], .string, s("1.50")),
+    Case(.jsonValue, [.str(#"{"a": null}"#), .str("$.a")], .string, .null),
+    Case(.jsonValue, [.str("no json"), .str("$.a")], .string, .null),
+    Case(.jsonQuery, [.str(#"{"a": [1,2]}"#), .str("$['a']")], .string, s("[1,2]")),
+    Case(.jsonQuery, [.str(#"{"a": 1}"#), .str("$.a")], .string, .null),
+    Case(.jsonExists, [.str(#"{"a": 1}"#), .str("$.a")], .boolean, yes),
+    Case(.jsonExists, [.str(#"{"a": 1}"#), .str("$.b")], .boolean, no),
+    Case(.isJSON, [.str(#" {"a": [true, null, -1e3]} "#)], .boolean, yes),
+    Case(.isJSON, [.str(#"{"a": }"#)], .boolean, no),
+]
+
 private let fingerprints: [(String, Int64)] = [
     ("1footrue", -1_541_654_101_129_638_711), ("2applefalse", 2_794_438_866_806_483_259),
     ("3true", -4_880_158_226_897_771_312), ("", -7_286_425_919_675_154_353), ("a", -5_528_939_962_900_187_677),
@@ -230,6 +243,11 @@ private let time: [Case] = [
     @Test(arguments: time) func times(_ test: Case) throws {
         #expect(try evaluate(test.function, test.arguments, test.type, literals: [0]) == test.expected)
         #expect(try evaluate(test.function, test.arguments, test.type, literals: Set(test.arguments.indices)) == test.expected)
+    }
+
+    @Test(arguments: json) func jsonPaths(_ test: Case) throws {
+        let rest = Set(test.arguments.indices.dropFirst())
+        #expect(try evaluate(test.function, test.arguments, test.type, literals: rest) == test.expected)
     }
 
     @Test(arguments: fingerprints) func farmFingerprint(text: String, hash: Int64) throws {
