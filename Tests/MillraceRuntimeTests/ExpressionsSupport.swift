@@ -41,9 +41,16 @@ extension BatchArena {
     }
 }
 
-func makeContext() -> ShardContext { ShardContext(clock: StillClock()) }
+/// Lives for ever, because results borrow from its arena.
+func makeContext() -> ShardContext {
+    let context = ShardContext(clock: StillClock())
+    _ = Unmanaged.passRetained(context)
+    return context
+}
 
 func batch(of rows: [[Value]], types: [DataType], arena: BatchArena) -> ColumnBatch {
+    // The cells borrow from the arena, which has to outlive every test.
+    _ = Unmanaged.passRetained(arena)
     let batch = ColumnBatch(Schema(types.enumerated().map { Field("c\($0.offset)", $0.element) }))
     for row in rows { for (column, value) in zip(batch.columns, row) { column.append(value, arena: arena) } }
     batch.count = rows.count
