@@ -298,6 +298,8 @@ enum Calendar {
     /// The day stays, or becomes the last of a shorter month.
     static func addMonths(days: Int64, _ months: Int64) -> Int64 {
         let (year, month, day) = CivilTime.date(fromDays: days)
+        // Far beyond what a timestamp can hold; keeps the calendar formulas from overflowing.
+        let months = max(-1_000_000_000_000, min(1_000_000_000_000, months))
         let total = year &* 12 &+ month &- 1 &+ months
         let newYear = CivilTime.floorDivide(total, 12)
         let newMonth = total &- newYear &* 12 &+ 1

@@ -335,7 +335,7 @@ final class TimePattern {
                 }
             }
         }
-        guard at == text.count, month >= 1, month <= 12, day >= 1, day <= 31, hour < 24, minute < 60, second < 60 else {
+        guard at == text.count, year <= 200_000, month >= 1, month <= 12, day >= 1, day <= 31, hour < 24, minute < 60, second < 60 else {
             return nil
         }
         if isHalfDay { hour = hour % 12 + (isAfternoon == true ? 12 : 0) }
