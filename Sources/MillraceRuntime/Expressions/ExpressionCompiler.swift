@@ -4,7 +4,7 @@ import MillraceCore
 struct ExpressionCompiler {
     enum Register {
         /// Column of the batch.
-        case input(Int)
+        case input(Int, DataType)
         case literal(Value, DataType)
         case temporary(DataType)
         /// A column inside another one (ROW field).
@@ -44,7 +44,7 @@ struct ExpressionCompiler {
         for expression in expressions {
             var operand = try compiler.compile(expression)
             // An intermediate may keep a narrower type; what leaves has the column type that was asked for.
-            if operand.type != expression.type { operand = compiler.copy(operand, as: expression.type) }
+            if compiler.columnType(operand.register) != expression.type { operand = compiler.copy(operand, as: expression.type) }
             compiler.program.outputs.append(operand.register)
         }
         return compiler.program
@@ -57,7 +57,7 @@ struct ExpressionCompiler {
         let operand: Operand
         switch expression {
         case .column(let index, let type):
-            let register = newRegister(.input(index))
+            let register = newRegister(.input(index, type))
             program.inputs.append((register, index))
             operand = Operand(register: register, type: type)
         case .literal(let value, let type):
@@ -79,6 +79,10 @@ struct ExpressionCompiler {
                 operands.append(try compile(branch.result))
             }
             if let otherwise { operands.append(try compile(otherwise)) }
+            for (i, result) in operands.enumerated() where i % 2 == 1 || i + 1 == operands.count {
+                // A bare NULL has no layout of its own.
+                if result.type == .null { operands[i] = try cast(result, to: type, isTry: false) }
+            }
             operand = conditional(operands, type)
         case .call(let function, let arguments, let type):
             var operands: [Operand] = []
@@ -111,6 +115,12 @@ struct ExpressionCompiler {
     }
 
     // MARK: Emission
+
+    private func columnType(_ register: Int32) -> DataType {
+        switch program.registers[Int(register)] {
+        case .input(_, let type), .literal(_, let type), .temporary(let type), .view(let type): type
+        }
+    }
 
     mutating func newRegister(_ register: Register) -> Int32 {
         program.registers.append(register)

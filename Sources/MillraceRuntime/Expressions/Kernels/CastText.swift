@@ -138,7 +138,7 @@ enum CastText {
     /// `+1 02:03:04.567`
     static func appendDayTime(_ microseconds: Int64, to buffer: ByteBuffer) {
         buffer.append(microseconds < 0 ? 0x2D : 0x2B)
-        let value = abs(microseconds)
+        let value = abs(max(microseconds, -Int64.max))
         NumberText.appendInteger(value / CivilTime.dayMicroseconds, to: buffer)
         buffer.append(0x20)
         TimeText.appendTime(value % CivilTime.dayMicroseconds, fraction: .exactly(3), to: buffer)

@@ -210,7 +210,7 @@ enum Rounding {
             let unscaled = DecimalText.parse(scratch.bytes, precision: 38, scale: 19)
         else {
             if places > 18 { return value }
-            let unit = Glibc.pow(10, Double(-places))
+            let unit = Glibc.pow(10, -Double(places))
             return (value / unit).rounded(cuts ? .towardZero : .toNearestOrAwayFromZero) * unit
         }
         let rounded = decimal(unscaled, scale: 19, places: places, cuts: cuts)

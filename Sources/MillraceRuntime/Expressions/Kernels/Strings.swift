@@ -426,7 +426,7 @@ enum StringKernels {
             return run.text(arena, scratch) {
                 $0.append(CodePoints.slice(text, 0, from))
                 $0.append(by)
-                let end = start - 1 + max(length, 0)
+                let end = start - 1 + max(min(length, 1 << 40), 0)
                 if length >= 0 && end < count {
                     $0.append(CodePoints.slice(text, CodePoints.offset(text, Int(end)), text.count))
                 }
