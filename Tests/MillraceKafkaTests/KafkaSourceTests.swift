@@ -243,21 +243,13 @@ import Testing
         #expect(try harness.run { $0.a == [1, 2] })
     }
 
-    @Test func unknownTopicIsNamed() throws {
-        let broker = try broker("orders", values: [])
+    @Test func tablesOfTheEmbeddedBrokerMakeTheirTopics() throws {
+        let broker = try EmbeddedBroker(topics: [])
         let plan = SourcePlan(
-            name: "bids", connector: "kafka", options: options(broker, "order", ["format": "fake"]),
+            name: "bids", connector: "kafka", options: options(broker, "fresh", ["format": "fake"]),
             physicalSchema: Schema([]), fields: [])
-        // The embedded broker creates topics that its tables use; this asks as a foreign client would.
-        let properties = try KafkaProperties(options: plan.options, table: "bids")
-        let client = try KafkaSource.makeClient(properties, object: "table \"bids\"", log: .silent)
-        defer { client.close() }
-        let error = #expect(throws: Diagnostic.self) {
-            try client.topics(named: "order", deadline: Deadline(milliseconds: 5_000))
-        }
-        #expect(error?.message == "unknown Kafka topic \"order\"")
-        #expect(error?.hint == "Did you mean \"orders\"?")
-        #expect(try KafkaConnector.checkTopics(plan: plan).map(\.topic) == ["order"])
+        let found = try KafkaConnector.checkTopics(plan: plan)
+        #expect(found.map(\.topic) == ["fresh"] && found.map(\.partitions) == [4])
     }
 
     @Test func unreachableBrokerEndsTheStart() throws {
