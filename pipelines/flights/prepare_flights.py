@@ -32,7 +32,7 @@ def main():
         flights = flights[flights["sched"] < flights["sched"].min().normalize() + pd.Timedelta(days=arguments.days)]
     flights = flights.sort_values(["actual", "sched", "carrier", "flight"], kind="stable")
     date = pd.to_datetime(flights[["year", "month", "day"]])
-    flights["day_of_week"] = date.dt.dayofweek + 1
+    flights["day_of_week"] = date.dt.day_of_week + 1
     flights["flight_id"] = (
         flights["carrier"] + flights["flight"].astype(str) + "-" + date.dt.strftime("%Y%m%d") + "-" + flights["origin"])
     stamp = "%Y-%m-%d %H:%M:%S"
