@@ -133,7 +133,7 @@ struct OnnxModelTests {
         let path = NSTemporaryDirectory() + "millrace-\(UUID().uuidString).onnx"
         defer { try? FileManager.default.removeItem(atPath: path) }
         for part in [1, 3, 7] {
-            FileManager.default.createFile(atPath: path, contents: Data(bytes.prefix(bytes.count * part / 10)))
+            _ = FileManager.default.createFile(atPath: path, contents: Data(bytes.prefix(bytes.count * part / 10)))
             #expect(throws: Diagnostic.self) { _ = try ModelProviders.inspect(path: path) }
         }
     }

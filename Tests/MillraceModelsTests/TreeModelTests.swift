@@ -186,7 +186,7 @@ struct TreeModelTests {
             ("{\"a\":1}", "not an XGBoost model"),
         ] {
             let path = folder + "/model"
-            FileManager.default.createFile(atPath: path, contents: Data(bytes.utf8))
+            _ = FileManager.default.createFile(atPath: path, contents: Data(bytes.utf8))
             let diagnostic = #expect(throws: Diagnostic.self) { _ = try ModelProviders.inspect(path: path) }
             #expect(diagnostic?.message.contains(message) == true, "\(diagnostic?.message ?? "")")
         }

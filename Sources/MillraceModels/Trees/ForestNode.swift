@@ -25,6 +25,10 @@ extension Double: ForestSum {
     @inline(__always) static func logarithm1p(_ x: Double) -> Double { log1p(x) }
 }
 
+/// 1 for true, as the flag itself: `flag ? 1 : 0` may be compiled to a branch.
+@inline(__always)
+private func bit(_ flag: Bool) -> Int { Int(unsafeBitCast(flag, to: UInt8.self)) & 1 }
+
 /// A node as it is walked. Siblings are adjacent and a leaf is its own child, so the next index is arithmetic, without a
 /// branch to mispredict, and every walk of a tree takes its full depth.
 protocol ForestNode: Sendable {
@@ -59,8 +63,8 @@ struct NarrowNode: ForestNode {
     func next(_ row: UnsafePointer<Float>, _ sets: UnsafePointer<UInt32>) -> Int {
         let bits = Int(tag)
         let x = row[bits & 0x3FFF]
-        let less = x < value ? 1 : 0
-        let missing = (x != x ? 1 : 0) & (bits >> 14)
+        let less = bit(x < value)
+        let missing = bit(x != x) & (bits >> 14)
         return Int(left) &+ ((bits >> 15) & ~(less | missing))
     }
     @inline(__always)
@@ -93,8 +97,8 @@ struct WideNode: ForestNode {
     func next(_ row: UnsafePointer<Double>, _ sets: UnsafePointer<UInt32>) -> Int {
         let bits = Int(flags)
         let x = row[Int(feature)]
-        let less = x < value ? 1 : 0
-        let missing = (x != x ? 1 : 0) & (bits >> 1)
+        let less = bit(x < value)
+        let missing = bit(x != x) & (bits >> 1)
         return Int(left) &+ (bits & 1 & ~(less | missing))
     }
     @inline(__always)

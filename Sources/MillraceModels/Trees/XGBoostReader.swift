@@ -89,7 +89,7 @@ enum XGBoostReader {
             "reg:quantileerror", "reg:expectileerror", "rank:pairwise", "rank:ndcg", "rank:map":
             return (.identity, same)
         case "binary:logistic", "reg:logistic": return (.sigmoid(scale: 1), logit)
-        case "binary:logitraw": return (.identity, logit)
+        case "binary:logitraw": return (.identity, same)
         case "binary:hinge": return (.step, same)
         case "count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft": return (.exponential, log)
         case "multi:softprob": return (.softmax, same)
