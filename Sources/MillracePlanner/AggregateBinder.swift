@@ -364,7 +364,7 @@ final class AggregateBinder {
     private func slot(_ expression: Expression, isNullable: Bool) -> Int {
         if case .column(let index, _) = expression { return index }
         if let known = added.firstIndex(where: { $0.expression == expression }) { return input.columns.count + known }
-        added.append(("EXPR$\(added.count)", expression, isNullable))
+        added.append((expression.pathName(input.columns) ?? "EXPR$\(added.count)", expression, isNullable))
         return input.columns.count + added.count - 1
     }
 
@@ -421,8 +421,6 @@ final class AggregateBinder {
         _ columns: [OutputColumn]
     ) -> LogicalNode {
         let lateness = input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
-        let own = WindowIdentity(kind: kind)
-        _ = own
         return LogicalNode(
             .windowAggregate(
                 WindowAggregatePlan(

@@ -173,6 +173,15 @@ enum Coercion {
         if case .literal(let value, let from) = expression, let folded = fold(value, from: from, to: type) {
             return .literal(folded, type)
         }
+        if case .row(let from) = expression.type, case .row(let to) = type, from.count == to.count {
+            if isSame(expression.type, type) { return expression }
+            let parts = zip(from, to).enumerated().map { index, pair in
+                cast(.field(expression, index: index, pair.0.type), to: pair.1.type)
+            }
+            return .conditional(
+                [.init(condition: .call(.isNull, [expression], .boolean), result: .literal(.null, type))],
+                otherwise: .call(.rowConstructor, parts, type), type)
+        }
         return .cast(expression, to: type, isTry: false)
     }
 

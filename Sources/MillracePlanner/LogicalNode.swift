@@ -31,9 +31,12 @@ final class WindowIdentity: Hashable {
     let kind: WindowKind
     /// Column names of SESSION's PARTITION BY.
     let partitionBy: [String]
-    init(kind: WindowKind, partitionBy: [String] = []) {
+    /// The call in the file.
+    let range: SourceRange
+    init(kind: WindowKind, partitionBy: [String] = [], range: SourceRange) {
         self.kind = kind
         self.partitionBy = partitionBy
+        self.range = range
     }
     static func == (a: WindowIdentity, b: WindowIdentity) -> Bool { a === b }
     func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
@@ -101,7 +104,7 @@ final class LogicalNode {
     let inputs: [LogicalNode]
     let columns: [OutputColumn]
     let object: String
-    /// False when an error inside was reported: the node serves only to find further errors.
+    /// Ends by itself: all its (non-static) sources do.
     let isBounded: Bool
     /// A scan with WATERMARK is among the (non-static) inputs.
     let hasEventTime: Bool

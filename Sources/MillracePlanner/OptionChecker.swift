@@ -133,7 +133,7 @@ struct OptionChecker {
                     "unknown option \"\(key)\" of connector \"\(connector.name)\"", at: option.key.range,
                     hint: NearestName.hint(key, in: names))
             }
-            result[key] = value
+            result[key] = known.first { $0.name == key }.map { canonical(value, $0) } ?? value
         }
         for descriptor in connector.options where descriptor.isRequired && values[descriptor.name] == nil {
             isComplete = false
@@ -195,6 +195,12 @@ struct OptionChecker {
                 hint: "\(known.documentation).")
         }
         return isComplete ? (descriptor.name, result) : nil
+    }
+
+    /// Choices may be written in any case; connectors see their own spelling.
+    private func canonical(_ value: String, _ descriptor: OptionDescriptor) -> String {
+        guard case .choice(let choices) = descriptor.kind, !choices.contains(value) else { return value }
+        return choices.first { $0.lowercased() == value.lowercased() } ?? value
     }
 
     func check(

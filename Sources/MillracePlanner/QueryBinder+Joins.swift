@@ -130,7 +130,7 @@ extension QueryBinder {
         let indices = expressions.map { expression -> Int in
             if case .column(let index, _) = expression { return index }
             if let known = added.firstIndex(where: { $0.expression == expression }) { return node.columns.count + known }
-            added.append(("EXPR$\(added.count)", expression, true))
+            added.append((expression.pathName(node.columns) ?? "EXPR$\(added.count)", expression, true))
             return node.columns.count + added.count - 1
         }
         return (added.isEmpty ? node : node.appending(added), indices)
@@ -284,6 +284,16 @@ extension Expression {
     var conjuncts: [Expression] {
         if case .call(.and, let parts, _) = self { return parts.flatMap(\.conjuncts) }
         return [self]
+    }
+
+    /// `payload.state` for a field of a column.
+    func pathName(_ columns: [OutputColumn]) -> String? {
+        switch self {
+        case .column(let index, _): columns[index].name
+        case .field(let inner, let index, _):
+            if case .row(let fields) = inner.type { inner.pathName(columns).map { $0 + "." + fields[index].name } } else { nil }
+        default: nil
+        }
     }
 
     static func conjunction(_ parts: [Expression]) -> Expression? {

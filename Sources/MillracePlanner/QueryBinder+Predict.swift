@@ -22,6 +22,10 @@ extension QueryBinder {
         let names = bindsByName ? ["MODEL", "INPUT", "OPTIONS"] : ["INPUT", "MODEL", "ARGS", "CONFIG"]
         guard let values = arguments(call, names, required: bindsByName ? 2 : 3, range) else { return nil }
         guard let tableSyntax = values[bindsByName ? 1 : 0], let modelSyntax = values[bindsByName ? 0 : 1] else { return nil }
+        if bindsByName, let settings = values[2] {
+            log.error("options of ML.PREDICT are not supported", at: settings.range)
+            return nil
+        }
         let table = tableArgument(tableSyntax)
         let model = self.model(modelSyntax)
         guard let table, let model else { return nil }

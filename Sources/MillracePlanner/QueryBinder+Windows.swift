@@ -93,7 +93,7 @@ extension QueryBinder {
             }
             partitions.append(node.columns[index].name)
         }
-        let identity = WindowIdentity(kind: kind, partitionBy: partitions)
+        let identity = WindowIdentity(kind: kind, partitionBy: partitions, range: range)
         var output = node.columns.map { column in
             var column = column
             if column.time == .event { column.time = .lost("\(name) keeps only window_time as event time") }
@@ -221,6 +221,10 @@ extension QueryBinder {
                         TableScanBinder.plan(place.scan, rowtime: place.column, expression: .column(place.column, type), bound: 0),
                         true
                     )
+                    log.all.append(
+                        Diagnostic(
+                            "table \"\(place.scan.table.name)\" has no WATERMARK; its column \"\(column.name)\" is event time without delay",
+                            at: range, hint: "Declare a WATERMARK in CREATE TABLE to allow rows out of order.", severity: .note))
                 }
                 return index
             }

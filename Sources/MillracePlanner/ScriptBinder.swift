@@ -17,7 +17,22 @@ final class ScriptBinder {
         query = QueryBinder(registry: registry, options: options, log: log)
     }
 
+    /// SESSION windows are only known once rows are grouped.
+    private func checkSessions(_ node: LogicalNode, _ seen: inout Set<ObjectIdentifier>) {
+        guard seen.insert(ObjectIdentifier(node)).inserted else { return }
+        if case .windowAssign(_, let identity) = node.kind, case .session = identity.kind {
+            log.error(
+                "SESSION without aggregation is not supported", at: identity.range,
+                hint: "Group by window_start, window_end in the query that reads it.")
+        }
+        for input in node.inputs { checkSessions(input, &seen) }
+    }
+
     func bind(_ script: ScriptSyntax) {
+        defer {
+            var seen: Set<ObjectIdentifier> = []
+            for sink in sinks { checkSessions(sink, &seen) }
+        }
         for statement in script.statements {
             switch statement.kind {
             case .createTable(let table): createTable(table)
@@ -142,6 +157,15 @@ final class ScriptBinder {
             }
             field.isNullable = false
             columns[index] = .physical(field)
+        }
+        for option in optionSyntax where option.key.text == "key.fields" && !isBroken {
+            guard let value = checked.options["key.fields"] else { continue }
+            let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
+            for name in value.split(separator: ";").map(String.init) where !names.contains(name) {
+                log.error(
+                    "key field \"\(name)\" is not a physical column of table \"\(syntax.name.text)\"", at: option.value.range,
+                    hint: NearestName.hint(name, in: names))
+            }
         }
         if syntax.watermarks.count > 1 {
             log.error("table \"\(syntax.name.text)\" has two watermarks", at: syntax.watermarks[1].range)

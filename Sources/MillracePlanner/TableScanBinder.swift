@@ -13,10 +13,7 @@ struct TableScanBinder {
         var node = leaf
         var hasCast = false
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
-        for case (let index, .metadata(let field, _, let source, _, _)) in Self.stored(table).enumerated() where field.type != source {
-            _ = index
-            hasCast = true
-        }
+        for case .metadata(let field, _, let source, _, _) in table.columns where field.type != source { hasCast = true }
         if hasCast {
             for (index, column) in Self.stored(table).enumerated() {
                 switch column {
