@@ -7,7 +7,9 @@ extension Explain {
     public static func planText(_ plan: ExecutionPlan) -> String {
         var lines: [String] = []
         /// Options that say which data is read; the rest may change between runs.
-        let keys = ["topic", "topic-pattern", "path", "table-name", "format", "value.format", "key.format", "key.fields"]
+        let keys = [
+            "topic", "topic-pattern", "path", "table-name", "format", "value.format", "key.format", "key.fields",
+        ]
         for (index, node) in plan.nodes.enumerated() {
             let inputs = node.inputs.map { "#\($0)" }.joined(separator: " ")
             switch node.kind {
@@ -24,7 +26,8 @@ extension Explain {
             case .watermark(let watermark):
                 let input = plan.nodes[node.inputs[0]].schema
                 lines.append(
-                    "#\(index) event time \(input[watermark.rowtimeColumn].name), watermark \(ExpressionText.text(watermark.expression, input)) <- \(inputs)")
+                    "#\(index) event time \(input[watermark.rowtimeColumn].name), watermark \(ExpressionText.text(watermark.expression, input)) <- \(inputs)"
+                )
             case .lookupJoin(let join, let lookup):
                 let source = plan.sources[lookup]
                 lines.append("#\(index) \(join.kind.rawValue) lookup \(source.name) (\(source.connector)) <- \(inputs)")
@@ -36,7 +39,9 @@ extension Explain {
                 let model = plan.models[predict.model]
                 lines.append("#\(index) predict \(model.name) (\(model.provider)) <- \(inputs)")
                 lines.append("  \(schema(model.inputs)) -> \(schema(model.outputs))")
-                lines.append("  arguments \(predict.arguments.map { plan.nodes[node.inputs[0]].schema[$0].name }.joined(separator: ", "))")
+                lines.append(
+                    "  arguments \(predict.arguments.map { plan.nodes[node.inputs[0]].schema[$0].name }.joined(separator: ", "))"
+                )
             default:
                 let facts = facts(plan, node)
                 lines.append("#\(index) \(facts[0]) <- \(inputs)")

@@ -146,12 +146,15 @@ final class LogicalNode {
         let columns = items.map { item in
             OutputColumn.projected(item.name, item.expression, isNullable: item.isNullable, from: input.columns)
         }
-        return LogicalNode(.project(items.map(\.expression)), inputs: [input], columns: columns, object: object ?? input.object)
+        return LogicalNode(
+            .project(items.map(\.expression)), inputs: [input], columns: columns, object: object ?? input.object)
     }
 
     /// All columns forwarded, then further ones.
     func appending(_ items: [(name: String, expression: Expression, isNullable: Bool)]) -> LogicalNode {
-        let own = columns.indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) }
+        let own = columns.indices.map {
+            (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable)
+        }
         return .project(self, own + items)
     }
 

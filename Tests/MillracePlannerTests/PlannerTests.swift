@@ -69,7 +69,11 @@ import Testing
         #expect(lookup?.lookupKeys == [0])
         #expect(lookup?.fields.map(\.name) == ["k", "name"])
         let join = plan.nodes.compactMap { node -> JoinPlan? in
-            if case .lookupJoin(let join, let index) = node.kind, plan.sources[index].name == "dim" { join } else { nil }
+            if case .lookupJoin(let join, let index) = node.kind, plan.sources[index].name == "dim" {
+                join
+            } else {
+                nil
+            }
         }
         #expect(join.first?.kind == .left)
         #expect(join.first?.buildKeys == [0])
@@ -105,7 +109,9 @@ import Testing
                 check(predicate, inputs[0])
             case .staticJoin(let join):
                 #expect(node.schema.count == inputs[0].count + inputs[1].count)
-                for (probe, build) in zip(join.probeKeys, join.buildKeys) { #expect(inputs[0][probe].type == inputs[1][build].type) }
+                for (probe, build) in zip(join.probeKeys, join.buildKeys) {
+                    #expect(inputs[0][probe].type == inputs[1][build].type)
+                }
                 if let residual = join.residual { check(residual, node.schema) }
             case .source(let index): #expect(plan.sources[index].schema == node.schema)
             case .sink(let index):
@@ -129,9 +135,12 @@ import Testing
     }
 
     @Test func fingerprintFollowsTheQuery() throws {
-        let first = try Self.plan("INSERT INTO out SELECT k, MAX(v) FROM s GROUP BY k, TUMBLE(ts, INTERVAL '1' SECOND);")
-        let same = try Self.plan("INSERT INTO out  SELECT x.k, MAX(x.v) FROM s AS x GROUP BY x.k, TUMBLE(ts, INTERVAL '1' SECOND);")
-        let other = try Self.plan("INSERT INTO out SELECT k, MIN(v) FROM s GROUP BY k, TUMBLE(ts, INTERVAL '1' SECOND);")
+        let first = try Self.plan(
+            "INSERT INTO out SELECT k, MAX(v) FROM s GROUP BY k, TUMBLE(ts, INTERVAL '1' SECOND);")
+        let same = try Self.plan(
+            "INSERT INTO out  SELECT x.k, MAX(x.v) FROM s AS x GROUP BY x.k, TUMBLE(ts, INTERVAL '1' SECOND);")
+        let other = try Self.plan(
+            "INSERT INTO out SELECT k, MIN(v) FROM s GROUP BY k, TUMBLE(ts, INTERVAL '1' SECOND);")
         #expect(Explain.fingerprint(first).count == 16)
         #expect(Explain.fingerprint(first) == Explain.fingerprint(same))
         #expect(Explain.fingerprint(first) != Explain.fingerprint(other))
@@ -158,9 +167,12 @@ import Testing
 
     /// Planning cut-off text never traps and always says something.
     @Test func everyPrefixIsAnswered() {
-        let text = Self.stream + "INSERT INTO out SELECT k, MAX(pay.b.d) FROM (SELECT * FROM s) GROUP BY k, TUMBLE(ts, INTERVAL '1' SECOND);"
+        let text =
+            Self.stream
+            + "INSERT INTO out SELECT k, MAX(pay.b.d) FROM (SELECT * FROM s) GROUP BY k, TUMBLE(ts, INTERVAL '1' SECOND);"
         for length in stride(from: 0, to: text.count - 1, by: 7) {
-            let result = Planner(registry: TestRegistry.registry, variables: [:]).plan(String(text.prefix(length)), name: "p")
+            let result = Planner(registry: TestRegistry.registry, variables: [:]).plan(
+                String(text.prefix(length)), name: "p")
             #expect(result.plan == nil && !result.diagnostics.isEmpty, "prefix of \(length)")
         }
     }
