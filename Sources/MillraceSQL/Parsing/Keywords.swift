@@ -4,10 +4,14 @@
 /// `offset` are fine names.
 enum Keywords {
     static let reserved: Set<String> = [
-        "ALL", "AND", "ANY", "AS", "BETWEEN", "BY", "CASE", "CAST", "CREATE", "CROSS", "DISTINCT", "DROP", "ELSE", "END",
-        "ESCAPE", "EXCEPT", "EXISTS", "FALSE", "FETCH", "FOR", "FROM", "FULL", "GROUP", "HAVING", "IN", "INNER", "INSERT",
-        "INTERSECT", "INTERVAL", "INTO", "IS", "JOIN", "LATERAL", "LEFT", "LIKE", "LIMIT", "NATURAL", "NOT", "NULL", "ON",
-        "OR", "ORDER", "OUTER", "OVER", "QUALIFY", "RIGHT", "SELECT", "SIMILAR", "SOME", "TABLE", "THEN", "TRUE", "UNION",
+        "ALL", "AND", "ANY", "AS", "BETWEEN", "BY", "CASE", "CAST", "CREATE", "CROSS", "DISTINCT", "DROP", "ELSE",
+        "END",
+        "ESCAPE", "EXCEPT", "EXISTS", "FALSE", "FETCH", "FOR", "FROM", "FULL", "GROUP", "HAVING", "IN", "INNER",
+        "INSERT",
+        "INTERSECT", "INTERVAL", "INTO", "IS", "JOIN", "LATERAL", "LEFT", "LIKE", "LIMIT", "NATURAL", "NOT", "NULL",
+        "ON",
+        "OR", "ORDER", "OUTER", "OVER", "QUALIFY", "RIGHT", "SELECT", "SIMILAR", "SOME", "TABLE", "THEN", "TRUE",
+        "UNION",
         "UNNEST", "USING", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH",
     ]
 
@@ -18,7 +22,8 @@ enum Keywords {
 
     /// What a misspelt word that was taken for an alias may have meant.
     static let clauses = [
-        "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "UNION",
+        "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS",
+        "UNION",
         "WINDOW", "USING", "QUALIFY", "FETCH", "INTERSECT", "EXCEPT", "NATURAL", "BETWEEN", "LIKE",
     ]
 

@@ -215,7 +215,8 @@ struct Lexer {
                 index += 5
             } else {
                 addInvalid(
-                    "string has a malformed escape", hint: "Write \\ and four hexadecimal digits, or \\\\ for \\ itself.",
+                    "string has a malformed escape",
+                    hint: "Write \\ and four hexadecimal digits, or \\\\ for \\ itself.",
                     from: start)
                 return
             }

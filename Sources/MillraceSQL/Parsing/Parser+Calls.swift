@@ -65,26 +65,12 @@ extension Parser {
             let name = try parseObjectName("a model name")
             return ExpressionSyntax(.modelArgument(name), range: start.through(previousRange))
         }
-        if isTableFunction, isSign("(") {
-            let before = (index, diagnostics.count)
-            if let query = try parseQueryInParentheses() {
-                let table = TableSyntax(.query(query), range: start.through(previousRange))
-                return try finishTableArgument(table, start)
-            }
-            index = before.0
-            diagnostics.removeLast(diagnostics.count - before.1)
+        let isParenthesised = isSign("(")
+        let value = try parseExpression()
+        if isTableFunction, isParenthesised, case .scalarQuery(let query) = value.kind {
+            return try finishTableArgument(TableSyntax(.query(query), range: value.range), start)
         }
-        return try parseExpression()
-    }
-
-    /// `(query)` as a whole, nil when the parentheses hold something else.
-    private mutating func parseQueryInParentheses() throws(Diagnostic) -> QuerySyntax? {
-        var inner = 0
-        while isSign("(", ahead: inner) { inner += 1 }
-        guard isQueryStart(ahead: inner) else { return nil }
-        advance()
-        guard case .query(let query) = try parseParenthesised() else { return nil }
-        return query
+        return value
     }
 
     /// Behind TABLE: `t`, `(query)`, `(f(…))` or `f(…)`.
@@ -92,15 +78,17 @@ extension Parser {
         try enter()
         defer { leave() }
         let tableStart = token.range
+        var inner = 0
+        while isSign("(", ahead: inner) { inner += 1 }
         let kind: TableSyntax.Kind
-        if isSign("(") {
-            if let query = try parseQueryInParentheses() {
-                kind = .query(query)
-            } else {
-                try expect("(")
-                kind = try parseNamedTable(isLateral: false)
-                try expect(")")
+        if inner > 0, isQueryStart(ahead: inner) {
+            guard case .scalarQuery(let query) = try parsePrimary().kind else {
+                throw Diagnostic("expected a query in parentheses", at: tableStart.through(previousRange))
             }
+            kind = .query(query)
+        } else if accept("(") {
+            kind = try parseNamedTable(isLateral: false)
+            try expect(")")
         } else {
             kind = try parseNamedTable(isLateral: false)
         }

@@ -67,7 +67,8 @@ extension Parser {
         if accept(words: "LIKE") { table.like = try parseLike() }
         if isWord("AS") {
             throw unsupported(
-                "CREATE TABLE AS", at: token.range, hint: "Write CREATE TABLE with columns, then INSERT INTO … SELECT ….")
+                "CREATE TABLE AS", at: token.range,
+                hint: "Write CREATE TABLE with columns, then INSERT INTO … SELECT ….")
         }
         return table
     }
@@ -149,10 +150,14 @@ extension Parser {
         guard accept("(") else { return like }
         while !accept(")") {
             var option: String?
-            for word in ["INCLUDING", "EXCLUDING", "OVERWRITING"] where option == nil && accept(words: word) { option = word }
+            for word in ["INCLUDING", "EXCLUDING", "OVERWRITING"] where option == nil && accept(words: word) {
+                option = word
+            }
             guard let option else { throw unexpected("\"INCLUDING\", \"EXCLUDING\" or \"OVERWRITING\"") }
             var subject: String?
-            for word in ["ALL", "CONSTRAINTS", "DISTRIBUTION", "PARTITIONS", "GENERATED", "METADATA", "OPTIONS", "WATERMARKS"]
+            for word in [
+                "ALL", "CONSTRAINTS", "DISTRIBUTION", "PARTITIONS", "GENERATED", "METADATA", "OPTIONS", "WATERMARKS",
+            ]
             where subject == nil && accept(words: word) {
                 subject = word
             }

@@ -2,7 +2,8 @@ import MillraceCore
 
 /// Operators, weakest first: OR, AND, NOT, IS, comparison, IN/BETWEEN/LIKE, ||, + -, * / %, sign, then `[i]` and `.field`.
 enum Precedence {
-    static let or = 1, and = 2, not = 3, test = 4, comparison = 5, range = 6, concat = 7, sum = 8, product = 9, sign = 10
+    static let or = 1, and = 2, not = 3, test = 4, comparison = 5, range = 6, concat = 7, sum = 8, product = 9,
+        sign = 10
     static let postfix = 11
 }
 

@@ -233,14 +233,18 @@ extension Parser {
     }
 
     /// The call whose arguments end here.
-    private mutating func finish(_ name: Identifier, _ arguments: [ExpressionSyntax]) throws(Diagnostic) -> ExpressionSyntax {
+    private mutating func finish(_ name: Identifier, _ arguments: [ExpressionSyntax]) throws(Diagnostic)
+        -> ExpressionSyntax
+    {
         try expect(")")
         let call = CallSyntax(name: ObjectName([name]), arguments: arguments.map { .init(value: $0) })
         return ExpressionSyntax(.call(call), range: name.range.through(previousRange))
     }
 
     /// `f(x FROM a FOR b)`, or the same with commas.
-    private mutating func parseWordSeparated(_ name: Identifier, _ words: [String]) throws(Diagnostic) -> ExpressionSyntax {
+    private mutating func parseWordSeparated(_ name: Identifier, _ words: [String]) throws(Diagnostic)
+        -> ExpressionSyntax
+    {
         index += 2
         var arguments = [try parseExpression()]
         if isSign(",") {

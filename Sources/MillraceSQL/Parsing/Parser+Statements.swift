@@ -81,7 +81,8 @@ extension Parser {
     private func isUpperOrReserved(_ token: Token) -> Bool {
         [
             "TABLE", "TABLES", "VIEW", "VIEWS", "MODEL", "MODELS", "FUNCTION", "FUNCTIONS", "DATABASE", "DATABASES",
-            "CATALOG", "CATALOGS", "JAR", "JARS", "MODULE", "MODULES", "FROM", "INTO", "TEMPORARY", "PLAN", "JOB", "JOBS",
+            "CATALOG", "CATALOGS", "JAR", "JARS", "MODULE", "MODULES", "FROM", "INTO", "TEMPORARY", "PLAN", "JOB",
+            "JOBS",
             "COLUMNS", "CREATE", "MATERIALIZED", "PARTITIONS", "INDEX",
         ].contains(token.keyword)
     }
@@ -107,7 +108,8 @@ extension Parser {
             if diagnostics.count >= SQLParser.maximumDiagnostics { break }
         }
         if inserts.isEmpty, diagnostics.isEmpty {
-            throw Diagnostic("statement set is empty", at: start, hint: "Write INSERT statements between BEGIN and END.")
+            throw Diagnostic(
+                "statement set is empty", at: start, hint: "Write INSERT statements between BEGIN and END.")
         }
         return inserts
     }

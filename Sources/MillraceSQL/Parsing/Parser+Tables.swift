@@ -43,7 +43,8 @@ extension Parser {
         for (word, type) in types where accept(words: word) {
             if type != .inner, type != .cross { accept(words: "OUTER") }
             if isWord("SEMI") || isWord("ANTI") {
-                throw unsupported("\(token.keyword) JOIN", at: token.range, hint: "Use IN, EXISTS or NOT EXISTS in WHERE.")
+                throw unsupported(
+                    "\(token.keyword) JOIN", at: token.range, hint: "Use IN, EXISTS or NOT EXISTS in WHERE.")
             }
             try expect(words: "JOIN")
             return (type, isNatural)

@@ -31,7 +31,7 @@ extension Parser {
 
     private mutating func parseTypeName() throws(Diagnostic) -> TypeSyntax {
         let start = token.range
-        guard token.kind == .word, token.keyword == "INTERVAL" || isName() else { throw unexpected("a type") }
+        guard token.kind == .word, isWord("INTERVAL") || isName() else { throw unexpected("a type") }
         let word = token.keyword
         advance()
         var type = TypeSyntax(name: word, range: start)
