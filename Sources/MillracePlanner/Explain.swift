@@ -179,7 +179,7 @@ public enum Explain {
     static func mask(_ key: String, _ value: String) -> String {
         let lowered = key.lowercased()
         let words = [
-            "password", "secret", "token", "api-key", "jaas", "credential", "user-info", "passphrase", "private",
+            "password", "secret", "token", "api-key", "jaas", "credential", "user-info", "passphrase", "private", "pem",
         ]
         if words.contains(where: lowered.contains) { return "****" }
         var text = value
