@@ -59,7 +59,8 @@ final class AggregateBinder {
                 isFine = false
                 continue
             }
-            items.append((alias?.text ?? expression.derivedName ?? "EXPR$\(position)", bound.expression, bound.isNullable))
+            items.append(
+                (alias?.text ?? expression.derivedName ?? "EXPR$\(position)", bound.expression, bound.isNullable))
         }
         var having: Expression?
         if let clause = syntax.having {
@@ -90,13 +91,17 @@ final class AggregateBinder {
     private func bindKey(_ expression: ExpressionSyntax) -> Bool {
         var expression = expression
         if case .number(let text) = expression.kind, let position = Int(text) {
-            guard position >= 1, position <= syntax.items.count, case .expression(let item, _) = syntax.items[position - 1] else {
+            guard position >= 1, position <= syntax.items.count,
+                case .expression(let item, _) = syntax.items[position - 1]
+            else {
                 log.error("GROUP BY \(text) is not a column of the select list", at: expression.range)
                 return false
             }
             expression = item
         }
-        if case .call(let call) = expression.kind, ["TUMBLE", "HOP", "SESSION", "CUMULATE"].contains(call.name.text.uppercased()) {
+        if case .call(let call) = expression.kind,
+            ["TUMBLE", "HOP", "SESSION", "CUMULATE"].contains(call.name.text.uppercased())
+        {
             return bindGroupWindow(call, expression.range)
         }
         // An alias of the select list counts where no column has its name.
@@ -139,9 +144,13 @@ final class AggregateBinder {
             return false
         }
         let intervals = call.arguments.dropFirst().map(\.value)
-        guard let (kind, isDataflow) = query.windowKind(name, Array(intervals), range, allowsOffset: false) else { return false }
+        guard let (kind, isDataflow) = query.windowKind(name, Array(intervals), range, allowsOffset: false) else {
+            return false
+        }
         guard let bound = inputBinder.bind(first) else { return false }
-        guard let column = query.timeColumn(bound, input, first.range, name, isDataflow: isDataflow) else { return false }
+        guard let column = query.timeColumn(bound, input, first.range, name, isDataflow: isDataflow) else {
+            return false
+        }
         window = .group(kind, timeColumn: column, call: call, isDataflow: isDataflow)
         return true
     }
@@ -170,7 +179,8 @@ final class AggregateBinder {
             log.error(
                 "\(syntax.groupBy.isEmpty ? "an aggregate" : "GROUP BY") without a window over a stream is not append-only: its results change with every row",
                 at: place ?? syntax.range,
-                hint: "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start, window_end."
+                hint:
+                    "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start, window_end."
             )
             return false
         }
@@ -232,7 +242,8 @@ final class AggregateBinder {
         switch window {
         case .group(_, let column, _, _)?: input.columns[column].type
         case .function(let identity)?:
-            input.columns.first { $0.window?.window == identity && $0.window?.part == .time }?.type ?? .timestamp(precision: 3)
+            input.columns.first { $0.window?.window == identity && $0.window?.part == .time }?.type
+                ?? .timestamp(precision: 3)
         case nil: .timestamp(precision: 3)
         }
     }
@@ -257,7 +268,8 @@ final class AggregateBinder {
     private func bindAuxiliary(
         _ call: CallSyntax, _ name: String, _ function: String, _ part: WindowColumn.Part, _ range: SourceRange
     ) -> Bound? {
-        guard case .group(let kind, let column, let written, _)? = window, written.name.text.uppercased() == function else {
+        guard case .group(let kind, let column, let written, _)? = window, written.name.text.uppercased() == function
+        else {
             log.error("\(name) needs \(function)(…) in GROUP BY", at: range)
             return nil
         }
@@ -273,7 +285,8 @@ final class AggregateBinder {
         guard let (own, _) = query.windowKind(function, intervals, range, allowsOffset: false) else { return nil }
         guard own == kind else {
             log.error(
-                "\(name) has other intervals than \(function) in GROUP BY", at: range, hint: "Repeat the intervals exactly.")
+                "\(name) has other intervals than \(function) in GROUP BY", at: range,
+                hint: "Repeat the intervals exactly.")
             return nil
         }
         return windowBound(part)
@@ -329,8 +342,9 @@ final class AggregateBinder {
                 type = .decimal(precision: 38, scale: name == "SUM" ? scale : max(6, scale))
             }
         case "MIN", "MAX":
-            guard let bound = argument, bound.type.isNumeric || bound.type.isCharacter || bound.type.isTemporal || bound.type == .boolean
-                || bound.type.isInterval || bound.type.isBinary
+            guard let bound = argument,
+                bound.type.isNumeric || bound.type.isCharacter || bound.type.isTemporal || bound.type == .boolean
+                    || bound.type.isInterval || bound.type.isBinary
             else {
                 let given = isStar ? "*" : "\(argument?.type ?? .null)"
                 log.error("\(name) does not take \(given)", at: call.arguments.first?.value.range ?? range)
@@ -340,7 +354,8 @@ final class AggregateBinder {
             type = bound.type
         default:
             log.error(
-                "aggregate \(name) is not supported", at: range, hint: "The aggregates are COUNT, SUM, AVG, MIN and MAX.")
+                "aggregate \(name) is not supported", at: range,
+                hint: "The aggregates are COUNT, SUM, AVG, MIN and MAX.")
             return nil
         }
         let bound = AggregateCall(
@@ -349,7 +364,8 @@ final class AggregateBinder {
             // DISTINCT changes nothing for the extremes.
             isDistinct: call.isDistinct && function != .minimum && function != .maximum, type: type)
         let isCount = function == .count || function == .countAll
-        let isNullable = !isCount && (argument?.isNullable == true || filter != nil || type.isDecimal || syntax.groupBy.isEmpty)
+        let isNullable =
+            !isCount && (argument?.isNullable == true || filter != nil || type.isDecimal || syntax.groupBy.isEmpty)
         let index: Int
         if let known = aggregates.firstIndex(where: { $0.call == bound }) {
             index = known
@@ -364,7 +380,7 @@ final class AggregateBinder {
     private func slot(_ expression: Expression, isNullable: Bool) -> Int {
         if case .column(let index, _) = expression { return index }
         if let known = added.firstIndex(where: { $0.expression == expression }) { return input.columns.count + known }
-        added.append(("EXPR$\(added.count)", expression, isNullable))
+        added.append((expression.pathName(input.columns) ?? "EXPR$\(added.count)", expression, isNullable))
         return input.columns.count + added.count - 1
     }
 
@@ -379,12 +395,16 @@ final class AggregateBinder {
             }
             return column
         }
-        columns += aggregates.enumerated().map { OutputColumn("AGG$\($0.offset)", $0.element.call.type, isNullable: $0.element.isNullable) }
+        columns += aggregates.enumerated().map {
+            OutputColumn("AGG$\($0.offset)", $0.element.call.type, isNullable: $0.element.isNullable)
+        }
         let calls = aggregates.map(\.call)
         switch window {
         case nil:
             let node = added.isEmpty ? input : input.appending(added)
-            return LogicalNode(.groupAggregate(keys: keySlots, aggregates: calls), inputs: [node], columns: columns, object: query.object)
+            return LogicalNode(
+                .groupAggregate(keys: keySlots, aggregates: calls), inputs: [node], columns: columns,
+                object: query.object)
         case .group(let kind, let timeColumn, _, _):
             let node = added.isEmpty ? input : input.appending(added)
             return windowed(node, kind, timeColumn, keySlots, calls, columns)
@@ -400,7 +420,9 @@ final class AggregateBinder {
             let shift = base.columns.count - input.columns.count
             func moved(_ index: Int) -> Int { index < input.columns.count ? index : index + shift }
             let node = added.isEmpty ? base : base.appending(added)
-            if added.contains(where: { $0.expression.usedColumns.contains { input.columns[$0].window?.window == identity } }) {
+            if added.contains(where: {
+                $0.expression.usedColumns.contains { input.columns[$0].window?.window == identity }
+            }) {
                 log.error(
                     "the columns of the window are used inside an aggregate or a key", at: syntax.range,
                     hint: "Use window_start and window_end themselves in GROUP BY.")
@@ -420,9 +442,8 @@ final class AggregateBinder {
         _ node: LogicalNode, _ kind: WindowKind, _ timeColumn: Int, _ keySlots: [Int], _ calls: [AggregateCall],
         _ columns: [OutputColumn]
     ) -> LogicalNode {
-        let lateness = input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
-        let own = WindowIdentity(kind: kind)
-        _ = own
+        let lateness =
+            input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
         return LogicalNode(
             .windowAggregate(
                 WindowAggregatePlan(

@@ -30,7 +30,8 @@ final class CatalogTable {
     var isBroken = false
 
     init(
-        name: String, range: SourceRange, columns: [Column], watermark: CreateTableSyntax.Watermark?, primaryKey: [String],
+        name: String, range: SourceRange, columns: [Column], watermark: CreateTableSyntax.Watermark?,
+        primaryKey: [String],
         optionSyntax: [OptionSyntax], connector: ConnectorDescriptor?, options: [String: String]
     ) {
         self.name = name

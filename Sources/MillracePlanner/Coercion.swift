@@ -24,7 +24,9 @@ enum Coercion {
     }
 
     /// Types of both operands and the result of `+ - * / %` on numbers. flink-semantics.md, section 4.
-    static func arithmetic(_ function: BuiltinFunction, _ a: DataType, _ b: DataType) -> (left: DataType, right: DataType, result: DataType)? {
+    static func arithmetic(_ function: BuiltinFunction, _ a: DataType, _ b: DataType) -> (
+        left: DataType, right: DataType, result: DataType
+    )? {
         guard a.isNumeric, b.isNumeric else { return nil }
         if a.isApproximate || b.isApproximate {
             // FLOAT stays FLOAT with FLOAT and integers; a decimal or DOUBLE beside it makes DOUBLE.
@@ -135,7 +137,8 @@ enum Coercion {
         if b == .double { return a.isNumeric }
         if b == .float { return a.isNumeric && a != .double }
         switch (a, b) {
-        case (.timestamp, .timestampLTZ), (.timestampLTZ, .timestamp), (.date, .timestamp), (.date, .timestampLTZ): return true
+        case (.timestamp, .timestampLTZ), (.timestampLTZ, .timestamp), (.date, .timestamp), (.date, .timestampLTZ):
+            return true
         case (.array(let x), .array(let y)): return isImplicit(from: x, to: y)
         case (.row(let x), .row(let y)):
             return x.count == y.count && zip(x, y).allSatisfy { isImplicit(from: $0.type, to: $1.type) }
@@ -155,7 +158,8 @@ enum Coercion {
         if a == .boolean { return b.isNumeric }
         if a.isBinary { return b.isBinary }
         switch (a, b) {
-        case (.date, .timestamp), (.date, .timestampLTZ), (.timestamp, .date), (.timestampLTZ, .date), (.timestamp, .time),
+        case (.date, .timestamp), (.date, .timestampLTZ), (.timestamp, .date), (.timestampLTZ, .date),
+            (.timestamp, .time),
             (.timestampLTZ, .time), (.time, .time), (.timestamp, .timestamp), (.timestamp, .timestampLTZ),
             (.timestampLTZ, .timestamp), (.timestampLTZ, .timestampLTZ):
             return true
@@ -172,6 +176,15 @@ enum Coercion {
         if expression.type == type { return expression }
         if case .literal(let value, let from) = expression, let folded = fold(value, from: from, to: type) {
             return .literal(folded, type)
+        }
+        if case .row(let from) = expression.type, case .row(let to) = type, from.count == to.count {
+            if isSame(expression.type, type) { return expression }
+            let parts = zip(from, to).enumerated().map { index, pair in
+                cast(.field(expression, index: index, pair.0.type), to: pair.1.type)
+            }
+            return .conditional(
+                [.init(condition: .call(.isNull, [expression], .boolean), result: .literal(.null, type))],
+                otherwise: .call(.rowConstructor, parts, type), type)
         }
         return .cast(expression, to: type, isTry: false)
     }
@@ -194,7 +207,8 @@ enum Coercion {
             for _ in 0..<precision { limit *= 10 }
             return abs(unscaled) < limit ? .decimal(unscaled) : nil
         case (.decimal(let x), .decimal(let precision, let scale)):
-            guard case .decimal(let before, let given) = from, given <= scale, before - given <= precision - scale else { return nil }
+            guard case .decimal(let before, let given) = from, given <= scale, before - given <= precision - scale
+            else { return nil }
             var unscaled = x
             for _ in given..<scale { unscaled *= 10 }
             return .decimal(unscaled)

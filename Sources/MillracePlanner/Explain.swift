@@ -48,7 +48,8 @@ public enum Explain {
         func assignments(_ expressions: [Expression]) -> [String] {
             zip(node.schema.fields, expressions).map { field, expression in
                 let text = ExpressionText.text(expression, input)
-                return (text == field.name ? text : "\(field.name) = \(text)") + " : \(field.type)" + (field.isNullable ? "" : " NOT NULL")
+                return (text == field.name ? text : "\(field.name) = \(text)") + " : \(field.type)"
+                    + (field.isNullable ? "" : " NOT NULL")
             }
         }
         switch node.kind {
@@ -56,7 +57,7 @@ public enum Explain {
             let source = plan.sources[index]
             return [
                 "source \"\(source.name)\" (\(source.connector))"
-                    + (source.isStatic ? ", read to its end first and kept in memory" : ""),
+                    + (source.isStatic ? ", read to its end first and kept in memory" : "")
             ] + sourceFacts(source)
         case .sink(let index):
             let sink = plan.sinks[index]
@@ -64,7 +65,8 @@ public enum Explain {
             if !sink.primaryKey.isEmpty { lines.append("primary key: \(sink.primaryKey.joined(separator: ", "))") }
             if !sink.metadata.isEmpty {
                 lines.append(
-                    "metadata: \(sink.metadata.sorted { $0.key < $1.key }.map { "\($0.key) -> \($0.value)" }.joined(separator: ", "))")
+                    "metadata: \(sink.metadata.sorted { $0.key < $1.key }.map { "\($0.key) -> \($0.value)" }.joined(separator: ", "))"
+                )
             }
             if !sink.options.isEmpty { lines.append("options: \(options(sink.options))") }
             return lines
@@ -96,7 +98,7 @@ public enum Explain {
             let source = plan.sources[lookup]
             let keys = zip(join.probeKeys, join.buildKeys).map { "\(name($0, input)) = \(name($1, source.schema))" }
             return [
-                "\(join.kind == .left ? "left " : "")lookup join with \"\(source.name)\" (\(source.connector)) on \(keys.joined(separator: " AND "))",
+                "\(join.kind == .left ? "left " : "")lookup join with \"\(source.name)\" (\(source.connector)) on \(keys.joined(separator: " AND "))"
             ] + sourceFacts(source) + (join.residual.map { ["and \(ExpressionText.text($0, node.schema))"] } ?? [])
         case .predict(let predict):
             let model = plan.models[predict.model]
@@ -108,10 +110,13 @@ public enum Explain {
         case .windowAssign(let column, let kind): return ["window \(window(kind)) of \(name(column, input)), every row"]
         case .windowAggregate(let aggregate):
             var lines = ["window aggregate \(window(aggregate.window)) of \(name(aggregate.timeColumn, input))"]
-            if !aggregate.keys.isEmpty { lines.append("keys: \(aggregate.keys.map { name($0, input) }.joined(separator: ", "))") }
+            if !aggregate.keys.isEmpty {
+                lines.append("keys: \(aggregate.keys.map { name($0, input) }.joined(separator: ", "))")
+            }
             lines += aggregate.aggregates.map { call($0, input) }
             if aggregate.allowedLatenessMilliseconds > 0 {
-                lines.append("allowed lateness \(ExpressionText.duration(aggregate.allowedLatenessMilliseconds * 1000))")
+                lines.append(
+                    "allowed lateness \(ExpressionText.duration(aggregate.allowedLatenessMilliseconds * 1000))")
             }
             return lines
         case .groupAggregate(let keys, let aggregates):
@@ -126,7 +131,8 @@ public enum Explain {
         var lines = source.fields.map { field in
             let origin: String =
                 switch field.origin {
-                case .physical(let path): path.joined(separator: ".") == field.name ? "" : " from \(path.joined(separator: "."))"
+                case .physical(let path):
+                    path.joined(separator: ".") == field.name ? "" : " from \(path.joined(separator: "."))"
                 case .metadata(let key): " from metadata \(key)"
                 }
             return "reads \(field.name)\(origin) : \(field.type)\(field.isNullable ? "" : " NOT NULL")"
@@ -142,7 +148,8 @@ public enum Explain {
             switch call.function {
             case .countAll: "COUNT(*)"
             case .count, .sum, .average, .minimum, .maximum:
-                [.count: "COUNT", .sum: "SUM", .average: "AVG", .minimum: "MIN", .maximum: "MAX"][call.function, default: ""]
+                [.count: "COUNT", .sum: "SUM", .average: "AVG", .minimum: "MIN", .maximum: "MAX"][
+                    call.function, default: ""]
                     + "(\(call.isDistinct ? "DISTINCT " : "")\(call.argument.map { input[$0].name } ?? "*"))"
             }
         return name + (call.filter.map { " FILTER (WHERE \(input[$0].name))" } ?? "") + " : \(call.type)"
@@ -154,7 +161,8 @@ public enum Explain {
         return switch kind {
         case .tumble(let size, let shift): "TUMBLE \(text(size))\(offset(shift))"
         case .hop(let slide, let size, let shift): "HOP every \(text(slide)) over \(text(size))\(offset(shift))"
-        case .cumulate(let step, let size, let shift): "CUMULATE every \(text(step)) up to \(text(size))\(offset(shift))"
+        case .cumulate(let step, let size, let shift):
+            "CUMULATE every \(text(step)) up to \(text(size))\(offset(shift))"
         case .session(let gap): "SESSION gap \(text(gap))"
         }
     }
@@ -170,7 +178,9 @@ public enum Explain {
     /// Secrets by their key; user and password inside a URL.
     static func mask(_ key: String, _ value: String) -> String {
         let lowered = key.lowercased()
-        let words = ["password", "secret", "token", "api-key", "jaas", "credential", "user-info", "passphrase", "private"]
+        let words = [
+            "password", "secret", "token", "api-key", "jaas", "credential", "user-info", "passphrase", "private", "pem",
+        ]
         if words.contains(where: lowered.contains) { return "****" }
         var text = value
         if let scheme = Self.range(of: "://", in: text) {
@@ -183,7 +193,8 @@ public enum Explain {
         for name in ["password=", "PASSWORD="] {
             if let found = Self.range(of: name, in: text) {
                 let rest = text[found.upperBound...]
-                text.replaceSubrange(found.upperBound..<(rest.firstIndex { $0 == "&" || $0 == " " } ?? rest.endIndex), with: "****")
+                text.replaceSubrange(
+                    found.upperBound..<(rest.firstIndex { $0 == "&" || $0 == " " } ?? rest.endIndex), with: "****")
             }
         }
         return text

@@ -50,7 +50,9 @@ extension ExpressionBinder {
         case "ELEMENT_AT", "ARRAY_CONTAINS": break
         default:
             if let unit = FunctionTable.extractUnits[name] {
-                guard arguments.count == 1 else { return fail("\(name) takes 1 argument, not \(arguments.count)", range) }
+                guard arguments.count == 1 else {
+                    return fail("\(name) takes 1 argument, not \(arguments.count)", range)
+                }
                 return plain("EXTRACT", [ExpressionSyntax(.timeUnit(unit), range: range)] + arguments, range)
             }
         }
@@ -94,18 +96,24 @@ extension ExpressionBinder {
         return strict(function, [operand, cut], .string)
     }
 
-    private func floorTime(_ name: String, _ operand: ExpressionSyntax, _ unit: String, _ range: SourceRange) -> Bound? {
+    private func floorTime(_ name: String, _ operand: ExpressionSyntax, _ unit: String, _ range: SourceRange) -> Bound?
+    {
         guard let bound = bind(operand) else { return nil }
-        guard bound.type.isTemporal else { return fail("\(name) TO \(unit) takes a time, not \(bound.type)", operand.range) }
+        guard bound.type.isTemporal else {
+            return fail("\(name) TO \(unit) takes a time, not \(bound.type)", operand.range)
+        }
         guard FunctionTable.timeUnits.contains(unit) else {
-            return fail("unknown time unit \"\(unit)\"", range, NearestName.hint(unit, in: FunctionTable.timeUnits.sorted()))
+            return fail(
+                "unknown time unit \"\(unit)\"", range, NearestName.hint(unit, in: FunctionTable.timeUnits.sorted()))
         }
         return strict(name == "FLOOR" ? .floorTime : .ceilTime, [literal(.string(unit), .string), bound], bound.type)
     }
 
     /// ROUND(DECIMAL(10, 3), 1) is DECIMAL(9, 1): one more digit in front, as many as asked behind.
     private func rounded(_ bound: Bound) -> Bound {
-        guard case .call(let function, let arguments, .decimal(let precision, let scale)) = bound.expression else { return bound }
+        guard case .call(let function, let arguments, .decimal(let precision, let scale)) = bound.expression else {
+            return bound
+        }
         var digits = 0
         if arguments.count == 2 {
             guard case .literal(.integer(let value), _) = arguments[1] else { return bound }
@@ -118,7 +126,9 @@ extension ExpressionBinder {
     }
 
     private func arrayContains(_ arguments: [ExpressionSyntax], _ range: SourceRange) -> Bound? {
-        guard arguments.count == 2 else { return fail("ARRAY_CONTAINS takes 2 arguments, not \(arguments.count)", range) }
+        guard arguments.count == 2 else {
+            return fail("ARRAY_CONTAINS takes 2 arguments, not \(arguments.count)", range)
+        }
         let array = bind(arguments[0])
         let needle = bind(arguments[1])
         guard let array, let needle else { return nil }
@@ -128,13 +138,18 @@ extension ExpressionBinder {
         guard Coercion.isImplicit(from: needle.type, to: element) else {
             return fail("an element of this array is \(element), not \(needle.type)", arguments[1].range)
         }
-        return strict(.arrayContains, [array, Bound(cast(needle.expression, to: element), isNullable: needle.isNullable)], .boolean)
+        return strict(
+            .arrayContains, [array, Bound(cast(needle.expression, to: element), isNullable: needle.isNullable)],
+            .boolean)
     }
 
     /// A function of the table.
-    func plain(_ name: String, _ syntax: [ExpressionSyntax], _ range: SourceRange, at nameRange: SourceRange? = nil) -> Bound? {
+    func plain(_ name: String, _ syntax: [ExpressionSyntax], _ range: SourceRange, at nameRange: SourceRange? = nil)
+        -> Bound?
+    {
         guard let declaration = functions.find(name) else {
-            let known = functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "INSTR"] + Self.aggregateNames.sorted()
+            let known =
+                functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "INSTR"] + Self.aggregateNames.sorted()
                 + FunctionTable.extractUnits.keys.sorted()
             // The arguments are checked all the same.
             for argument in syntax { _ = bind(argument) }
@@ -177,7 +192,8 @@ extension ExpressionBinder {
                 for (index, value) in zip(same, unified) { converted[index] = value }
             }
             let type = overload.result(converted.map(\.type))
-            let nullable = declaration.mayBeNull || (!declaration.isNeverNull && converted.contains(where: \.isNullable))
+            let nullable =
+                declaration.mayBeNull || (!declaration.isNeverNull && converted.contains(where: \.isNullable))
             return Bound(.call(overload.function, converted.map(\.expression), type), isNullable: nullable)
         }
         let given = arguments.map { "\($0.type)" }.joined(separator: ", ")

@@ -13,7 +13,9 @@ extension ExpressionBinder {
                 return fail("unary \(op.rawValue) takes a number, not \(bound.type)", operand.range)
             }
             if op == .plus { return bound }
-            if case .literal(.integer(let value), let type) = bound.expression, value != .min { return literal(.integer(-value), type) }
+            if case .literal(.integer(let value), let type) = bound.expression, value != .min {
+                return literal(.integer(-value), type)
+            }
             return strict(.negate, [bound], bound.type)
         }
     }
@@ -89,7 +91,8 @@ extension ExpressionBinder {
             }
         }
         return (
-            Bound(cast(a.expression, to: x), isNullable: a.isNullable), Bound(cast(b.expression, to: y), isNullable: b.isNullable)
+            Bound(cast(a.expression, to: x), isNullable: a.isNullable),
+            Bound(cast(b.expression, to: y), isNullable: b.isNullable)
         )
     }
 
@@ -142,7 +145,8 @@ extension ExpressionBinder {
     }
 
     func between(
-        _ operand: ExpressionSyntax, _ low: ExpressionSyntax, _ high: ExpressionSyntax, isNegated: Bool, isSymmetric: Bool,
+        _ operand: ExpressionSyntax, _ low: ExpressionSyntax, _ high: ExpressionSyntax, isNegated: Bool,
+        isSymmetric: Bool,
         _ range: SourceRange
     ) -> Bound? {
         let value = bind(operand)
@@ -168,7 +172,9 @@ extension ExpressionBinder {
         return isNegated ? strict(.not, [result], .boolean) : result
     }
 
-    func inList(_ operand: ExpressionSyntax, _ candidates: [ExpressionSyntax], isNegated: Bool, _ range: SourceRange) -> Bound? {
+    func inList(_ operand: ExpressionSyntax, _ candidates: [ExpressionSyntax], isNegated: Bool, _ range: SourceRange)
+        -> Bound?
+    {
         let value = bind(operand)
         let bound = candidates.map { ($0, bind($0)) }
         guard let value, bound.allSatisfy({ $0.1 != nil }) else { return nil }
@@ -209,7 +215,8 @@ extension ExpressionBinder {
         var results = branches.map { (bind($0.result), $0.result.range) }
         if let otherwise { results.append((bind(otherwise), otherwise.range)) }
         let parts = results.compactMap { item in item.0.map { ($0, item.1) } }
-        guard parts.count == results.count, conditions.allSatisfy({ $0 != nil }), let unified = unify(parts, "CASE") else {
+        guard parts.count == results.count, conditions.allSatisfy({ $0 != nil }), let unified = unify(parts, "CASE")
+        else {
             return nil
         }
         let type = unified[0].type
@@ -241,7 +248,9 @@ extension ExpressionBinder {
         {
             return literal(value, type)
         }
-        return Bound(.cast(bound.expression, to: type, isTry: isTry), isNullable: bound.isNullable || (mayFail && (isTry || type.isDecimal)))
+        return Bound(
+            .cast(bound.expression, to: type, isTry: isTry),
+            isNullable: bound.isNullable || (mayFail && (isTry || type.isDecimal)))
     }
 }
 

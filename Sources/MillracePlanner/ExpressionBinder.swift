@@ -19,7 +19,8 @@ struct Bound {
 final class ExpressionBinder {
     /// What an interceptor says of a piece of syntax.
     enum Interception {
-        case bound(Bound), failed, passed
+        case bound(Bound)
+        case failed, passed
     }
     let scope: Scope
     let log: DiagnosticLog
@@ -59,8 +60,10 @@ final class ExpressionBinder {
         case .bytes(let bytes): return literal(.bytes(bytes), .bytes)
         case .temporal(let kind, let text): return temporal(kind, text, range)
         case .interval(let text, let from, let to, let isNegative):
-            guard let (value, type) = IntervalLiteral.parse(text: text, from: from, to: to, isNegative: isNegative) else {
-                return fail("interval literal is not readable", range, "Write INTERVAL '5' SECOND or INTERVAL '1 minute'.")
+            guard let (value, type) = IntervalLiteral.parse(text: text, from: from, to: to, isNegative: isNegative)
+            else {
+                return fail(
+                    "interval literal is not readable", range, "Write INTERVAL '5' SECOND or INTERVAL '1 minute'.")
             }
             return literal(.integer(value), type)
         case .name(let parts): return name(parts)
@@ -78,16 +81,19 @@ final class ExpressionBinder {
                 }
             return test(function, [bound.expression])
         case .isDistinctFrom(let left, let right, let isNegated):
-            guard let (a, b) = comparable(left, right, isNegated ? "IS NOT DISTINCT FROM" : "IS DISTINCT FROM", range) else {
+            guard let (a, b) = comparable(left, right, isNegated ? "IS NOT DISTINCT FROM" : "IS DISTINCT FROM", range)
+            else {
                 return nil
             }
             return test(isNegated ? .isNotDistinctFrom : .isDistinctFrom, [a.expression, b.expression])
         case .between(let operand, let low, let high, let isNegated, let isSymmetric):
             return between(operand, low, high, isNegated: isNegated, isSymmetric: isSymmetric, range)
-        case .inList(let operand, let candidates, let isNegated): return inList(operand, candidates, isNegated: isNegated, range)
+        case .inList(let operand, let candidates, let isNegated):
+            return inList(operand, candidates, isNegated: isNegated, range)
         case .inQuery, .exists, .scalarQuery:
             return fail(
-                "sub-queries in expressions are not supported", range, "Join with the query instead: JOIN (SELECT …) AS q ON …")
+                "sub-queries in expressions are not supported", range,
+                "Join with the query instead: JOIN (SELECT …) AS q ON …")
         case .like(let operand, let pattern, let escape, let isNegated, let isSimilar):
             let parts = [operand, pattern] + (escape.map { [$0] } ?? [])
             var arguments: [Bound] = []
@@ -102,13 +108,16 @@ final class ExpressionBinder {
             guard arguments.count == parts.count else { return nil }
             let call = strict(isSimilar ? .similar : .like, arguments, .boolean)
             return isNegated ? strict(.not, [call], .boolean) : call
-        case .conditional(let operand, let branches, let otherwise): return conditional(operand, branches, otherwise, range)
+        case .conditional(let operand, let branches, let otherwise):
+            return conditional(operand, branches, otherwise, range)
         case .cast(let operand, let type, let isTry): return cast(operand, type, isTry: isTry, range)
         case .call(let call): return self.call(call, range)
         case .rowValue(let values): return row(values)
         case .arrayValue(let values):
             guard let unified = unify(values, "ARRAY", range) else { return nil }
-            return Bound(.call(.arrayConstructor, unified.map(\.expression), .array(unified.first?.type ?? .null)), isNullable: false)
+            return Bound(
+                .call(.arrayConstructor, unified.map(\.expression), .array(unified.first?.type ?? .null)),
+                isNullable: false)
         case .mapValue(let values): return map(values, range)
         case .field(let operand, let field):
             guard let bound = bind(operand) else { return nil }
@@ -121,7 +130,8 @@ final class ExpressionBinder {
         case .asterisk: return fail("* stands only in SELECT and COUNT(*)", range)
         case .parameter(let name):
             return fail(
-                name.isEmpty ? "parameters are not supported here" : "parameter \"\(name)\" is not supported here", range,
+                name.isEmpty ? "parameters are not supported here" : "parameter \"\(name)\" is not supported here",
+                range,
                 "Write the value, or use ${key} in WITH options.")
         }
     }
@@ -172,7 +182,8 @@ final class ExpressionBinder {
             return fail(
                 "field \"\(name.text)\" is not in the ROW", name.range,
                 NearestName.hint(name.text, in: fields.map(\.name))
-                    ?? (fields.count <= 12 ? "The fields are \(fields.map { "\"\($0.name)\"" }.joined(separator: ", "))." : nil))
+                    ?? (fields.count <= 12
+                        ? "The fields are \(fields.map { "\"\($0.name)\"" }.joined(separator: ", "))." : nil))
         }
         return Bound(
             .field(operand.expression, index: index, fields[index].type),
@@ -212,7 +223,9 @@ final class ExpressionBinder {
             guard let (_, target) = Coercion.comparison(key.type, keyType), target == keyType else {
                 return fail("a key of this map is \(keyType), not \(key.type)", index.range)
             }
-            return Bound(.call(.element, [bound.expression, Coercion.cast(key.expression, to: keyType)], value), isNullable: true)
+            return Bound(
+                .call(.element, [bound.expression, Coercion.cast(key.expression, to: keyType)], value), isNullable: true
+            )
         default: return fail("\(bound.type) has no elements", operand.range)
         }
     }
@@ -221,7 +234,9 @@ final class ExpressionBinder {
         let bound = values.map(bind)
         let parts = bound.compactMap { $0 }
         guard parts.count == values.count else { return nil }
-        let fields = parts.enumerated().map { Field("EXPR$\($0.offset)", $0.element.type, isNullable: $0.element.isNullable) }
+        let fields = parts.enumerated().map {
+            Field("EXPR$\($0.offset)", $0.element.type, isNullable: $0.element.isNullable)
+        }
         return Bound(.call(.rowConstructor, parts.map(\.expression), .row(fields)), isNullable: false)
     }
 
@@ -258,7 +273,9 @@ final class ExpressionBinder {
 
     /// Text lengths do not matter in memory, so they need no cast.
     func cast(_ expression: Expression, to type: DataType) -> Expression {
-        if expression.type.isCharacter, case .varchar = type, case .varchar = expression.type { return retyped(expression, type) }
+        if expression.type.isCharacter, case .varchar = type, case .varchar = expression.type {
+            return retyped(expression, type)
+        }
         return Coercion.cast(expression, to: type)
     }
 

@@ -6,7 +6,8 @@ enum ExpressionText {
         switch expression {
         case .column(let index, _): return index < input.count ? input[index].name : "#\(index)"
         case .literal(let value, let type): return literal(value, type)
-        case .cast(let operand, let type, let isTry): return "\(isTry ? "TRY_CAST" : "CAST")(\(text(operand, input)) AS \(type))"
+        case .cast(let operand, let type, let isTry):
+            return "\(isTry ? "TRY_CAST" : "CAST")(\(text(operand, input)) AS \(type))"
         case .field(let operand, let index, _):
             if case .row(let fields) = operand.type { return "\(text(operand, input)).\(fields[index].name)" }
             return "\(text(operand, input)).\(index)"
@@ -23,19 +24,23 @@ enum ExpressionText {
             if let suffix = suffixes[function], parts.count == 1 { return "\(parts[0]) \(suffix)" }
             if function == .not, parts.count == 1 { return "NOT \(parts[0])" }
             if function == .negate, parts.count == 1 { return "-\(parts[0])" }
-            if function == .inList, let first = parts.first { return "\(first) IN (\(parts.dropFirst().joined(separator: ", ")))" }
+            if function == .inList, let first = parts.first {
+                return "\(first) IN (\(parts.dropFirst().joined(separator: ", ")))"
+            }
             return "\(name(function))(\(arguments.map { text($0, input) }.joined(separator: ", ")))"
         }
     }
 
     private static let infix: [BuiltinFunction: String] = [
-        .add: "+", .subtract: "-", .multiply: "*", .divide: "/", .modulo: "%", .addInterval: "+", .subtractInterval: "-",
+        .add: "+", .subtract: "-", .multiply: "*", .divide: "/", .modulo: "%", .addInterval: "+",
+        .subtractInterval: "-",
         .multiplyInterval: "*", .subtractTimestamps: "-", .equal: "=", .notEqual: "<>", .less: "<", .lessOrEqual: "<=",
         .greater: ">", .greaterOrEqual: ">=", .and: "AND", .or: "OR", .isDistinctFrom: "IS DISTINCT FROM",
         .isNotDistinctFrom: "IS NOT DISTINCT FROM", .like: "LIKE",
     ]
     private static let suffixes: [BuiltinFunction: String] = [
-        .isNull: "IS NULL", .isNotNull: "IS NOT NULL", .isTrue: "IS TRUE", .isNotTrue: "IS NOT TRUE", .isFalse: "IS FALSE",
+        .isNull: "IS NULL", .isNotNull: "IS NOT NULL", .isTrue: "IS TRUE", .isNotTrue: "IS NOT TRUE",
+        .isFalse: "IS FALSE",
         .isNotFalse: "IS NOT FALSE", .isUnknown: "IS UNKNOWN", .isNotUnknown: "IS NOT UNKNOWN",
     ]
 
@@ -76,9 +81,12 @@ enum ExpressionText {
     /// `5 s`, `1 min`, `250 ms`.
     static func duration(_ microseconds: Int64) -> String {
         let units: [(Int64, String)] = [
-            (86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms"), (1, "us"),
+            (86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min"), (1_000_000, "s"), (1_000, "ms"),
+            (1, "us"),
         ]
-        for (size, name) in units where microseconds != 0 && microseconds % size == 0 { return "\(microseconds / size) \(name)" }
+        for (size, name) in units where microseconds != 0 && microseconds % size == 0 {
+            return "\(microseconds / size) \(name)"
+        }
         return "0 s"
     }
 

@@ -3,9 +3,15 @@ import MillraceCore
 extension FunctionTable {
     static let numbers: [FunctionDeclaration] =
         [
-            function("ABS", to: .abs, [.numeric], result: ResultType.argument(0), "The absolute value; wraps at the smallest integer"),
-            function("FLOOR", to: .floor, [.numeric], result: ResultType.wholeNumber, "The greatest whole number not above x"),
-            function("CEIL", "CEILING", to: .ceil, [.numeric], result: ResultType.wholeNumber, "The least whole number not below x"),
+            function(
+                "ABS", to: .abs, [.numeric], result: ResultType.argument(0),
+                "The absolute value; wraps at the smallest integer"),
+            function(
+                "FLOOR", to: .floor, [.numeric], result: ResultType.wholeNumber, "The greatest whole number not above x"
+            ),
+            function(
+                "CEIL", "CEILING", to: .ceil, [.numeric], result: ResultType.wholeNumber,
+                "The least whole number not below x"),
             function(
                 "ROUND", to: .round, [.numeric, .integer], optional: 1, result: ResultType.argument(0),
                 "x rounded to n digits, halves away from zero"),
@@ -16,13 +22,17 @@ extension FunctionTable {
             function(
                 "LOG", to: .log, [.double, .double], optional: 1, result: ResultType.always(.double),
                 "LOG(x) is the natural logarithm, LOG(base, x) that of a base"),
-            function("POWER", "POW", to: .power, [.double, .double], result: ResultType.always(.double), "x to the power y"),
-            function("ATAN2", to: .atan2, [.double, .double], result: ResultType.always(.double), "The angle of (x, y)"),
+            function(
+                "POWER", "POW", to: .power, [.double, .double], result: ResultType.always(.double), "x to the power y"),
+            function(
+                "ATAN2", to: .atan2, [.double, .double], result: ResultType.always(.double), "The angle of (x, y)"),
             function("PI", to: .pi, [], result: ResultType.always(.double), "The number pi"),
             function("E", to: .e, [], result: ResultType.always(.double), "The number e"),
-            function("RAND", to: .rand, [.integer], optional: 1, result: ResultType.always(.double), "A DOUBLE in [0, 1)"),
             function(
-                "RAND_INTEGER", to: .randInteger, [.integer, .integer], optional: 1, result: ResultType.always(.integer),
+                "RAND", to: .rand, [.integer], optional: 1, result: ResultType.always(.double), "A DOUBLE in [0, 1)"),
+            function(
+                "RAND_INTEGER", to: .randInteger, [.integer, .integer], optional: 1,
+                result: ResultType.always(.integer),
                 "An INT in [0, bound)"),
         ]
         + [
@@ -37,7 +47,9 @@ extension FunctionTable {
         ].map { names, function, documentation in
             FunctionDeclaration(
                 names: names,
-                overloads: [FunctionOverload(parameters: [.double], function: function, result: ResultType.always(.double))],
+                overloads: [
+                    FunctionOverload(parameters: [.double], function: function, result: ResultType.always(.double))
+                ],
                 documentation: documentation)
         }
 }

@@ -139,7 +139,8 @@ struct FunctionTable: Sendable {
             names: names,
             overloads: [
                 FunctionOverload(
-                    parameters: parameters, optional: optional, isVariadic: variadic, function: function, result: result)
+                    parameters: parameters, optional: optional, isVariadic: variadic, function: function, result: result
+                )
             ], mayBeNull: mayBeNull, isNeverNull: neverNull, documentation: documentation)
     }
 
@@ -162,7 +163,9 @@ enum ResultType {
     }
     /// ROUND and TRUNCATE without digits, FLOOR and CEIL: a decimal loses its fraction.
     static let wholeNumber: @Sendable ([DataType]) -> DataType = { types in
-        if case .decimal(let precision, let scale) = types[0] { return .decimal(precision: max(1, precision - scale), scale: 0) }
+        if case .decimal(let precision, let scale) = types[0] {
+            return .decimal(precision: max(1, precision - scale), scale: 0)
+        }
         return types[0]
     }
 }

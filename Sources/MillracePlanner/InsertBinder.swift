@@ -23,7 +23,8 @@ struct InsertBinder {
         guard let (options, connector) = query.merged(table, hints: syntax.options) else { return nil }
         guard connector.roles.contains(.sink) else {
             log.error(
-                "table \"\(table.name)\" cannot be written: connector \"\(connector.name)\" is not a sink", at: syntax.target.range)
+                "table \"\(table.name)\" cannot be written: connector \"\(connector.name)\" is not a sink",
+                at: syntax.target.range)
             return nil
         }
         let targets = Self.targets(table)
@@ -34,7 +35,9 @@ struct InsertBinder {
             log.error(
                 "INSERT has \(node.columns.count) column\(node.columns.count == 1 ? "" : "s") for \(listed.count) column\(listed.count == 1 ? "" : "s") of table \"\(table.name)\"",
                 at: syntax.target.range,
-                hint: "The table takes \(listed.map { "\(targets[$0].field.name) \(targets[$0].field.type)" }.joined(separator: ", ")).")
+                hint:
+                    "The table takes \(listed.map { "\(targets[$0].field.name) \(targets[$0].field.type)" }.joined(separator: ", "))."
+            )
             return nil
         }
         var isFine = true
@@ -48,7 +51,9 @@ struct InsertBinder {
             let place = index < select.count && select.count == node.columns.count ? select[index] : syntax.target.range
             let field = targets[target].field
             let literal: Expression? =
-                if case .project(let expressions) = node.kind, case .literal = expressions[index] { expressions[index] } else { nil }
+                if case .project(let expressions) = node.kind, case .literal = expressions[index] {
+                    expressions[index]
+                } else { nil }
             guard Coercion.isImplicit(from: column.type, to: field.type) || fits(literal, field.type) else {
                 log.error(
                     "column \"\(column.name)\" is \(column.type), column \"\(field.name)\" of table \"\(table.name)\" is \(field.type)",
@@ -72,19 +77,26 @@ struct InsertBinder {
         var written: [Int] = []
         for (index, target) in targets.enumerated() {
             if values[index] != nil || target.metadataKey == nil { written.append(index) }
-            guard values[index] == nil, target.metadataKey == nil, !listed.contains(index), !target.field.isNullable else { continue }
+            guard values[index] == nil, target.metadataKey == nil, !listed.contains(index), !target.field.isNullable
+            else { continue }
             log.error(
-                "column \"\(target.field.name)\" of table \"\(table.name)\" is NOT NULL but gets no value", at: syntax.target.range)
+                "column \"\(target.field.name)\" of table \"\(table.name)\" is NOT NULL but gets no value",
+                at: syntax.target.range)
             isFine = false
         }
         guard isFine else { return nil }
-        let fields = written.map { Field(targets[$0].field.name, targets[$0].sinkType, isNullable: targets[$0].field.isNullable) }
+        let fields = written.map {
+            Field(targets[$0].field.name, targets[$0].sinkType, isNullable: targets[$0].field.isNullable)
+        }
         var metadata: [String: String] = [:]
         for index in written { if let key = targets[index].metadataKey { metadata[targets[index].field.name] = key } }
         let projected = LogicalNode.project(
             node,
             written.map { index in
-                (targets[index].field.name, values[index] ?? .literal(.null, targets[index].sinkType), targets[index].field.isNullable)
+                (
+                    targets[index].field.name, values[index] ?? .literal(.null, targets[index].sinkType),
+                    targets[index].field.isNullable
+                )
             }, object: table.name)
         let plan = SinkPlan(
             name: table.name, connector: connector.name, options: options, schema: Schema(fields), metadata: metadata,
@@ -95,7 +107,8 @@ struct InsertBinder {
     /// Precision of times and scale of decimals change the value; text lengths are not enforced, as in Flink.
     private static func needsCast(_ from: DataType, _ to: DataType) -> Bool {
         switch (from, to) {
-        case (.timestamp(let a), .timestamp(let b)), (.timestampLTZ(let a), .timestampLTZ(let b)), (.time(let a), .time(let b)):
+        case (.timestamp(let a), .timestamp(let b)), (.timestampLTZ(let a), .timestampLTZ(let b)),
+            (.time(let a), .time(let b)):
             a > b
         default: false
         }
@@ -120,7 +133,8 @@ struct InsertBinder {
         case .model: log.error("\"\(name.text)\" is a model, not a table", at: name.range)
         case nil:
             log.error(
-                "unknown table \"\(name.text)\"", at: name.range, hint: NearestName.hint(name.text, in: query.catalog.relationNames))
+                "unknown table \"\(name.text)\"", at: name.range,
+                hint: NearestName.hint(name.text, in: query.catalog.relationNames))
         }
         return nil
     }
@@ -128,7 +142,11 @@ struct InsertBinder {
     /// Columns INSERT may write: physical ones, then writable metadata.
     private static func targets(_ table: CatalogTable) -> [Target] {
         let physical = table.columns.compactMap { column -> Target? in
-            if case .physical(let field) = column { Target(field: field, metadataKey: nil, sinkType: field.type) } else { nil }
+            if case .physical(let field) = column {
+                Target(field: field, metadataKey: nil, sinkType: field.type)
+            } else {
+                nil
+            }
         }
         let metadata = table.columns.compactMap { column -> Target? in
             if case .metadata(let field, let key, let source, false, true) = column {
@@ -153,7 +171,9 @@ struct InsertBinder {
                 isFine = false
                 if let column = table.columns.first(where: { $0.name == name.text }) {
                     let what = if case .computed = column { "computed" } else { "read-only metadata" }
-                    log.error("column \"\(name.text)\" of table \"\(table.name)\" is \(what) and cannot be written", at: name.range)
+                    log.error(
+                        "column \"\(name.text)\" of table \"\(table.name)\" is \(what) and cannot be written",
+                        at: name.range)
                 } else {
                     log.error(
                         "column \"\(name.text)\" is not in table \"\(table.name)\"", at: name.range,

@@ -81,7 +81,8 @@ enum IntervalLiteral {
 
     private static func unit(_ text: Substring) -> IntervalUnit? {
         let upper = text.uppercased()
-        return IntervalUnit(rawValue: upper) ?? (upper.last == "S" ? IntervalUnit(rawValue: String(upper.dropLast())) : nil)
+        return IntervalUnit(rawValue: upper)
+            ?? (upper.last == "S" ? IntervalUnit(rawValue: String(upper.dropLast())) : nil)
     }
 
     private static func single(_ text: Substring, _ unit: IntervalUnit) -> (Int64, DataType)? {
@@ -96,7 +97,9 @@ enum IntervalLiteral {
         let (product, overflow) = number.multipliedReportingOverflow(by: factor)
         if overflow { return nil }
         guard parts.count == 2 else { return (product, .intervalDayTime) }
-        guard unit == .second || unit == .millisecond, parts[1].count <= 9, let digits = whole(parts[1]) else { return nil }
+        guard unit == .second || unit == .millisecond, parts[1].count <= 9, let digits = whole(parts[1]) else {
+            return nil
+        }
         var scale: Int64 = 1
         for _ in 0..<parts[1].count { scale *= 10 }
         return (product + digits * factor / scale, .intervalDayTime)
@@ -110,11 +113,15 @@ enum IntervalLiteral {
     private static func compound(_ text: Substring, _ from: IntervalUnit, _ to: IntervalUnit) -> (Int64, DataType)? {
         if from == .year, to == .month {
             let parts = text.split(separator: "-")
-            guard parts.count == 2, let years = whole(parts[0]), let months = whole(parts[1]), months < 12 else { return nil }
+            guard parts.count == 2, let years = whole(parts[0]), let months = whole(parts[1]), months < 12 else {
+                return nil
+            }
             return (years * 12 + months, .intervalYearMonth)
         }
         let units: [IntervalUnit] = [.day, .hour, .minute, .second]
-        guard let first = units.firstIndex(of: from), let last = units.firstIndex(of: to), first < last else { return nil }
+        guard let first = units.firstIndex(of: from), let last = units.firstIndex(of: to), first < last else {
+            return nil
+        }
         let parts = text.split(whereSeparator: { $0 == " " || $0 == ":" })
         guard parts.count == last - first + 1 else { return nil }
         var sum: Int64 = 0

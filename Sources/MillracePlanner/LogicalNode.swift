@@ -31,9 +31,12 @@ final class WindowIdentity: Hashable {
     let kind: WindowKind
     /// Column names of SESSION's PARTITION BY.
     let partitionBy: [String]
-    init(kind: WindowKind, partitionBy: [String] = []) {
+    /// The call in the file.
+    let range: SourceRange
+    init(kind: WindowKind, partitionBy: [String] = [], range: SourceRange) {
         self.kind = kind
         self.partitionBy = partitionBy
+        self.range = range
     }
     static func == (a: WindowIdentity, b: WindowIdentity) -> Bool { a === b }
     func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
@@ -101,7 +104,7 @@ final class LogicalNode {
     let inputs: [LogicalNode]
     let columns: [OutputColumn]
     let object: String
-    /// False when an error inside was reported: the node serves only to find further errors.
+    /// Ends by itself: all its (non-static) sources do.
     let isBounded: Bool
     /// A scan with WATERMARK is among the (non-static) inputs.
     let hasEventTime: Bool
@@ -143,12 +146,15 @@ final class LogicalNode {
         let columns = items.map { item in
             OutputColumn.projected(item.name, item.expression, isNullable: item.isNullable, from: input.columns)
         }
-        return LogicalNode(.project(items.map(\.expression)), inputs: [input], columns: columns, object: object ?? input.object)
+        return LogicalNode(
+            .project(items.map(\.expression)), inputs: [input], columns: columns, object: object ?? input.object)
     }
 
     /// All columns forwarded, then further ones.
     func appending(_ items: [(name: String, expression: Expression, isNullable: Bool)]) -> LogicalNode {
-        let own = columns.indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) }
+        let own = columns.indices.map {
+            (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable)
+        }
         return .project(self, own + items)
     }
 

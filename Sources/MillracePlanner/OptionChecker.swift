@@ -72,14 +72,17 @@ struct OptionChecker {
             values[option.key.text] = (value, option)
         }
         guard let connectorOption = values["connector"] else {
-            let hint = NearestName.find("connector", in: options.map(\.key.text)).map { "Did you mean \"connector\" instead of \"\($0)\"?" }
+            let hint = NearestName.find("connector", in: options.map(\.key.text)).map {
+                "Did you mean \"connector\" instead of \"\($0)\"?"
+            }
             log.error(
                 "table \"\(name)\" has no option \"connector\"", at: range,
                 hint: hint ?? "Add 'connector' = '…' to its WITH clause: \(list(registry.connectors.map(\.name))).")
             return (nil, [:], false)
         }
         let wanted = connectorOption.value
-        guard let connector = registry.connectors.first(where: { $0.name == wanted || $0.aliases.contains(wanted) }) else {
+        guard let connector = registry.connectors.first(where: { $0.name == wanted || $0.aliases.contains(wanted) })
+        else {
             log.error(
                 "unknown connector \"\(wanted)\"", at: connectorOption.syntax.value.range,
                 hint: NearestName.hint(wanted, in: registry.connectors.flatMap { [$0.name] + $0.aliases })
@@ -95,7 +98,8 @@ struct OptionChecker {
                 if !known.contains(where: { $0.name == key }) {
                     known.append(OptionDescriptor(key, .choice(registry.formats.map(\.name)), "The format"))
                 }
-                guard let given = values[key], let format = registry.formats.first(where: { $0.name == given.value }) else {
+                guard let given = values[key], let format = registry.formats.first(where: { $0.name == given.value })
+                else {
                     continue
                 }
                 formats.append((format.name + ".", format))
@@ -111,12 +115,15 @@ struct OptionChecker {
             }
         }
         var result: [String: String] = [:]
-        let names = known.map(\.name) + ["connector"] + formats.flatMap { f in f.format.options.map { f.prefix + $0.name } }
+        let names =
+            known.map(\.name) + ["connector"] + formats.flatMap { f in f.format.options.map { f.prefix + $0.name } }
         for option in options where values[option.key.text]?.syntax == option {
             let key = option.key.text
             guard key != "connector", let value = values[key]?.value else { continue }
             if let descriptor = known.first(where: { $0.name == key }) {
-                if !check(value, descriptor, key: key, at: option.value.range, isFormat: key.hasSuffix("format")) { isComplete = false }
+                if !check(value, descriptor, key: key, at: option.value.range, isFormat: key.hasSuffix("format")) {
+                    isComplete = false
+                }
             } else if let match = formats.first(where: { key.hasPrefix($0.prefix) }) {
                 let short = String(key.dropFirst(match.prefix.count))
                 if let descriptor = match.format.options.first(where: { $0.name == short }) {
@@ -133,19 +140,22 @@ struct OptionChecker {
                     "unknown option \"\(key)\" of connector \"\(connector.name)\"", at: option.key.range,
                     hint: NearestName.hint(key, in: names))
             }
-            result[key] = value
+            result[key] = known.first { $0.name == key }.map { canonical(value, $0) } ?? value
         }
         for descriptor in connector.options where descriptor.isRequired && values[descriptor.name] == nil {
             isComplete = false
             log.error(
-                "table \"\(name)\" has no option \"\(descriptor.name)\", which connector \"\(connector.name)\" needs", at: range,
+                "table \"\(name)\" has no option \"\(descriptor.name)\", which connector \"\(connector.name)\" needs",
+                at: range,
                 hint: "\(descriptor.documentation).")
         }
         for (prefix, format) in formats {
             for descriptor in format.options where descriptor.isRequired && result[prefix + descriptor.name] == nil {
                 // A format appears under its short and its long prefix; one of them is enough.
                 let others = formats.filter { $0.format == format }.map { $0.prefix + descriptor.name }
-                guard others.first == prefix + descriptor.name, !others.contains(where: { result[$0] != nil }) else { continue }
+                guard others.first == prefix + descriptor.name, !others.contains(where: { result[$0] != nil }) else {
+                    continue
+                }
                 isComplete = false
                 log.error(
                     "table \"\(name)\" has no option \"\(prefix)\(descriptor.name)\", which format \"\(format.name)\" needs",
@@ -156,7 +166,9 @@ struct OptionChecker {
     }
 
     /// Provider and options of a model; nil after an error.
-    func model(_ options: [OptionSyntax], name: String, range: SourceRange) -> (provider: String, options: [String: String])? {
+    func model(_ options: [OptionSyntax], name: String, range: SourceRange) -> (
+        provider: String, options: [String: String]
+    )? {
         guard let provider = options.first(where: { $0.key.text == "provider" }) else {
             log.error(
                 "model \"\(name)\" has no option \"provider\"", at: range,
@@ -188,13 +200,21 @@ struct OptionChecker {
             }
             result[key] = value
         }
-        for known in descriptor.options where known.isRequired && !options.contains(where: { $0.key.text == known.name }) {
+        for known in descriptor.options
+        where known.isRequired && !options.contains(where: { $0.key.text == known.name }) {
             isComplete = false
             log.error(
-                "model \"\(name)\" has no option \"\(known.name)\", which provider \"\(descriptor.name)\" needs", at: range,
+                "model \"\(name)\" has no option \"\(known.name)\", which provider \"\(descriptor.name)\" needs",
+                at: range,
                 hint: "\(known.documentation).")
         }
         return isComplete ? (descriptor.name, result) : nil
+    }
+
+    /// Choices may be written in any case; connectors see their own spelling.
+    private func canonical(_ value: String, _ descriptor: OptionDescriptor) -> String {
+        guard case .choice(let choices) = descriptor.kind, !choices.contains(value) else { return value }
+        return choices.first { $0.lowercased() == value.lowercased() } ?? value
     }
 
     func check(
@@ -210,10 +230,14 @@ struct OptionChecker {
             log.error("option \"\(key)\" takes true or false", at: range)
         case .duration:
             if OptionValue.microseconds(value) != nil { return true }
-            log.error("option \"\(key)\" takes a duration", at: range, hint: "Write a number with a unit, such as 5 s, 200 ms or 1 min.")
+            log.error(
+                "option \"\(key)\" takes a duration", at: range,
+                hint: "Write a number with a unit, such as 5 s, 200 ms or 1 min.")
         case .memory:
             if OptionValue.bytes(value) != nil { return true }
-            log.error("option \"\(key)\" takes a size", at: range, hint: "Write a number with a unit, such as 64 kb or 128 mb.")
+            log.error(
+                "option \"\(key)\" takes a size", at: range,
+                hint: "Write a number with a unit, such as 64 kb or 128 mb.")
         case .choice(let choices):
             if choices.contains(value) { return true }
             let lowered = value.lowercased()

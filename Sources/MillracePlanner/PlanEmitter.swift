@@ -81,7 +81,9 @@ struct PlanEmitter {
             var paths = Set(own)
             if let residual = join.residual { Self.collect(residual, into: &paths) }
             add(paths.filter { $0[0] < probe } + join.probeKeys.map { [$0] })
-            add(paths.filter { $0[0] >= probe }.map { [$0[0] - probe] + $0.dropFirst() } + join.buildKeys.map { [$0] }, to: 1)
+            add(
+                paths.filter { $0[0] >= probe }.map { [$0[0] - probe] + $0.dropFirst() } + join.buildKeys.map { [$0] },
+                to: 1)
         case .predict(_, let arguments, _, _):
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + arguments.map { [$0] })
@@ -89,7 +91,9 @@ struct PlanEmitter {
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + [[timeColumn]])
         case .windowAggregate(let aggregate):
-            add(aggregate.keys.map { [$0] } + Self.columns(aggregate.aggregates).map { [$0] } + [[aggregate.timeColumn]])
+            add(
+                aggregate.keys.map { [$0] } + Self.columns(aggregate.aggregates).map { [$0] } + [[aggregate.timeColumn]]
+            )
         case .groupAggregate(let keys, let aggregates):
             add(keys.map { [$0] } + Self.columns(aggregates).map { [$0] })
         case .union: for port in node.inputs.indices { add(own, to: port) }
@@ -158,7 +162,9 @@ struct PlanEmitter {
         case .scan(let scan):
             let source = sourcePlan(node, scan, own, isStatic: isStatic)
             // A looked-up table has no node: the join asks the connector.
-            let isLookup = order.contains { if case .lookupJoin = $0.node.kind { $0.node.inputs[1] === node } else { false } }
+            let isLookup = order.contains {
+                if case .lookupJoin = $0.node.kind { $0.node.inputs[1] === node } else { false }
+            }
             if isLookup {
                 emitted[key] = Emitted(node: -1, places: places(own))
                 return
@@ -216,7 +222,8 @@ struct PlanEmitter {
                 return Field(column.name, column.type, isNullable: column.isNullable)
             }
             let index = append(
-                .windowAssign(timeColumn: place([timeColumn], input), identity.kind), [input.node], fields(input) + added,
+                .windowAssign(timeColumn: place([timeColumn], input), identity.kind), [input.node],
+                fields(input) + added,
                 node.object)
             emitted[key] = Emitted(node: index, places: output)
         case .windowAggregate(var aggregate):
@@ -272,7 +279,8 @@ struct PlanEmitter {
         return field
     }
 
-    private mutating func emitProject(_ node: LogicalNode, _ expressions: [Expression], _ own: [Path], _ isStatic: Bool) {
+    private mutating func emitProject(_ node: LogicalNode, _ expressions: [Expression], _ own: [Path], _ isStatic: Bool)
+    {
         let input = input(node, 0, isStatic)
         let rewritten = own.map { rewrite(Self.access(expressions[$0[0]], $0.dropFirst()), input.places) }
         let isIdentity =
@@ -343,7 +351,8 @@ struct PlanEmitter {
             let field = pathField(node, path)
             switch stored[path[0]] {
             case .metadata(_, let key, _, _, _):
-                return SourceField(name: field.name, origin: .metadata(key: key), type: field.type, isNullable: field.isNullable)
+                return SourceField(
+                    name: field.name, origin: .metadata(key: key), type: field.type, isNullable: field.isNullable)
             default:
                 var names = [stored[path[0]].name]
                 var type = node.columns[path[0]].type
@@ -352,12 +361,14 @@ struct PlanEmitter {
                     names.append(inner[index].name)
                     type = inner[index].type
                 }
-                return SourceField(name: field.name, origin: .physical(path: names), type: field.type, isNullable: field.isNullable)
+                return SourceField(
+                    name: field.name, origin: .physical(path: names), type: field.type, isNullable: field.isNullable)
             }
         }
         return SourcePlan(
             name: table.name, connector: table.connector?.name ?? "", options: scan.options,
             physicalSchema: table.physicalSchema, fields: fields, isStatic: isStatic,
-            errors: scan.options["errors"].flatMap(ErrorPolicy.init(rawValue:)) ?? .deadLetter, primaryKey: table.primaryKey)
+            errors: scan.options["errors"].flatMap(ErrorPolicy.init(rawValue:)) ?? .deadLetter,
+            primaryKey: table.primaryKey)
     }
 }

@@ -34,7 +34,9 @@ public struct Planner: Sendable {
         let hasSyntaxErrors = parsed.diagnostics.contains { $0.severity == .error }
         if hasSyntaxErrors {
             // A statement that could not be read may have defined a name: what follows from that is no error of its own.
-            diagnostics += binder.log.all.filter { !$0.message.hasPrefix("unknown table") && !$0.message.hasPrefix("unknown model") }
+            diagnostics += binder.log.all.filter {
+                !$0.message.hasPrefix("unknown table") && !$0.message.hasPrefix("unknown model")
+            }
         } else {
             diagnostics += binder.log.all
         }
@@ -48,7 +50,9 @@ public struct Planner: Sendable {
         diagnostics = diagnostics.enumerated().sorted {
             ($0.element.range.start.offset, $0.offset) < ($1.element.range.start.offset, $1.offset)
         }.map(\.element)
-        guard diagnostics.allSatisfy({ $0.severity != .error }) else { return PlanResult(plan: nil, diagnostics: diagnostics) }
+        guard diagnostics.allSatisfy({ $0.severity != .error }) else {
+            return PlanResult(plan: nil, diagnostics: diagnostics)
+        }
         let plan = PlanEmitter.emit(
             binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings)
         return PlanResult(plan: plan, diagnostics: diagnostics)

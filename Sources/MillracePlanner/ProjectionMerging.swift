@@ -52,8 +52,10 @@ enum ProjectionMerging {
         switch expression {
         case .column(let index, _): inner[index]
         case .literal: expression
-        case .call(let function, let arguments, let type): .call(function, arguments.map { substitute($0, inner) }, type)
-        case .cast(let operand, let type, let isTry): .cast(substitute(operand, inner), to: type, isTry: isTry)
+        case .call(let function, let arguments, let type):
+            .call(function, arguments.map { substitute($0, inner) }, type)
+        case .cast(let operand, let type, false): Coercion.cast(substitute(operand, inner), to: type)
+        case .cast(let operand, let type, true): .cast(substitute(operand, inner), to: type, isTry: true)
         case .field(let operand, let index, let type): .field(substitute(operand, inner), index: index, type)
         case .conditional(let branches, let otherwise, let type):
             .conditional(

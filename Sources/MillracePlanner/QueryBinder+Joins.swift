@@ -51,7 +51,8 @@ extension QueryBinder {
             if other.node.isBounded {
                 log.error(
                     "the static side of the join has a WATERMARK", at: rightSyntax.range,
-                    hint: "Declare the table without WATERMARK to keep it in memory; versioned joins are not supported.")
+                    hint: "Declare the table without WATERMARK to keep it in memory; versioned joins are not supported."
+                )
             } else {
                 log.error(
                     "a join of two streams is not supported", at: rightSyntax.range,
@@ -61,7 +62,8 @@ extension QueryBinder {
         }
         let kind: JoinKind = type == .left || type == .right ? .left : .inner
         let joined = hashJoin(
-            kind, probe: isSwapped ? right.node : left.node, build: isSwapped ? left.node : right.node, predicate: predicate,
+            kind, probe: isSwapped ? right.node : left.node, build: isSwapped ? left.node : right.node,
+            predicate: predicate,
             leftCount: left.node.columns.count, isSwapped: isSwapped)
         scope.columns = joined.columns
         return Relation(node: joined, scope: scope)
@@ -69,7 +71,8 @@ extension QueryBinder {
 
     /// `predicate` is over left then right columns; so is the result.
     private func hashJoin(
-        _ kind: JoinKind, probe: LogicalNode, build: LogicalNode, predicate: Expression?, leftCount: Int, isSwapped: Bool
+        _ kind: JoinKind, probe: LogicalNode, build: LogicalNode, predicate: Expression?, leftCount: Int,
+        isSwapped: Bool
     ) -> LogicalNode {
         let total = probe.columns.count + build.columns.count
         func isLeft(_ column: Int) -> Bool { column < leftCount }
@@ -129,8 +132,10 @@ extension QueryBinder {
         var added: [(name: String, expression: Expression, isNullable: Bool)] = []
         let indices = expressions.map { expression -> Int in
             if case .column(let index, _) = expression { return index }
-            if let known = added.firstIndex(where: { $0.expression == expression }) { return node.columns.count + known }
-            added.append(("EXPR$\(added.count)", expression, true))
+            if let known = added.firstIndex(where: { $0.expression == expression }) {
+                return node.columns.count + known
+            }
+            added.append((expression.pathName(node.columns) ?? "EXPR$\(added.count)", expression, true))
             return node.columns.count + added.count - 1
         }
         return (added.isEmpty ? node : node.appending(added), indices)
@@ -138,7 +143,8 @@ extension QueryBinder {
 
     /// The condition over left then right columns; `.some(nil)` for a cross join, nil after an error.
     private func predicate(
-        _ condition: TableSyntax.JoinCondition, _ left: Relation, _ right: Relation, _ scope: inout Scope, _ range: SourceRange
+        _ condition: TableSyntax.JoinCondition, _ left: Relation, _ right: Relation, _ scope: inout Scope,
+        _ range: SourceRange
     ) -> Expression?? {
         switch condition {
         case .none: return .some(nil)
@@ -148,12 +154,14 @@ extension QueryBinder {
             return .some(bound.expression)
         case .using(let names): return using(names, left, right, &scope)
         case .natural:
-            let names = left.scope.columns.map(\.name).filter { name in right.scope.columns.contains { $0.name == name } }
+            let names = left.scope.columns.map(\.name).filter { name in right.scope.columns.contains { $0.name == name }
+            }
             return using(names.map { Identifier($0, range: range) }, left, right, &scope)
         }
     }
 
-    private func using(_ names: [Identifier], _ left: Relation, _ right: Relation, _ scope: inout Scope) -> Expression?? {
+    private func using(_ names: [Identifier], _ left: Relation, _ right: Relation, _ scope: inout Scope) -> Expression??
+    {
         var parts: [Expression] = []
         let offset = left.node.columns.count
         var hidden: Set<Int> = []
@@ -182,7 +190,9 @@ extension QueryBinder {
         _ range: SourceRange
     ) -> Relation? {
         guard type == .inner || type == .left else {
-            log.error("\(type.rawValue) JOIN is not supported with a lookup table", at: range, hint: "Use INNER or LEFT JOIN.")
+            log.error(
+                "\(type.rawValue) JOIN is not supported with a lookup table", at: range, hint: "Use INNER or LEFT JOIN."
+            )
             return nil
         }
         guard let time = binder(probe.scope, "FOR SYSTEM_TIME").bind(systemTime) else { return nil }
@@ -192,7 +202,8 @@ extension QueryBinder {
         }
         if table.isBroken { return nil }
         if table.columns.contains(where: { if case .computed = $0 { true } else { false } }) {
-            log.error("table \"\(table.name)\" has computed columns and cannot be looked up", at: syntax.range,
+            log.error(
+                "table \"\(table.name)\" has computed columns and cannot be looked up", at: syntax.range,
                 hint: "Write the expression in SELECT, or set 'lookup.cache' = 'FULL'.")
             return nil
         }
@@ -284,6 +295,20 @@ extension Expression {
     var conjuncts: [Expression] {
         if case .call(.and, let parts, _) = self { return parts.flatMap(\.conjuncts) }
         return [self]
+    }
+
+    /// `payload.state` for a field of a column.
+    func pathName(_ columns: [OutputColumn]) -> String? {
+        switch self {
+        case .column(let index, _): columns[index].name
+        case .field(let inner, let index, _):
+            if case .row(let fields) = inner.type {
+                inner.pathName(columns).map { $0 + "." + fields[index].name }
+            } else {
+                nil
+            }
+        default: nil
+        }
     }
 
     static func conjunction(_ parts: [Expression]) -> Expression? {

@@ -12,7 +12,8 @@ extension QueryBinder {
         OptionDescriptor("batch-size", .integer, "Most rows scored at once"),
         OptionDescriptor("batch-wait", .duration, "How long to wait for more rows"),
         OptionDescriptor("deadline", .duration, "Most time for one batch"),
-        OptionDescriptor("on-error", .choice(["fail", "default", "dead-letter"]), "What happens to a row that cannot be scored"),
+        OptionDescriptor(
+            "on-error", .choice(["fail", "default", "dead-letter"]), "What happens to a row that cannot be scored"),
         OptionDescriptor("default-value", .string, "The prediction in place of an error"),
         OptionDescriptor("version-column", .string, "Name of a column with the model's content hash"),
     ]
@@ -21,7 +22,13 @@ extension QueryBinder {
     func predict(_ call: CallSyntax, _ range: SourceRange, bindsByName: Bool) -> LogicalNode? {
         let names = bindsByName ? ["MODEL", "INPUT", "OPTIONS"] : ["INPUT", "MODEL", "ARGS", "CONFIG"]
         guard let values = arguments(call, names, required: bindsByName ? 2 : 3, range) else { return nil }
-        guard let tableSyntax = values[bindsByName ? 1 : 0], let modelSyntax = values[bindsByName ? 0 : 1] else { return nil }
+        guard let tableSyntax = values[bindsByName ? 1 : 0], let modelSyntax = values[bindsByName ? 0 : 1] else {
+            return nil
+        }
+        if bindsByName, let settings = values[2] {
+            log.error("options of ML.PREDICT are not supported", at: settings.range)
+            return nil
+        }
         let table = tableArgument(tableSyntax)
         let model = self.model(modelSyntax)
         guard let table, let model else { return nil }
@@ -40,8 +47,10 @@ extension QueryBinder {
             }
             guard features.count == plan.inputs.count else {
                 log.error(
-                    "model \"\(plan.name)\" takes \(plan.inputs.count) inputs, DESCRIPTOR has \(features.count)", at: descriptor.range,
-                    hint: "Its inputs are \(plan.inputs.fields.map { "\($0.name) \($0.type)" }.joined(separator: ", ")).")
+                    "model \"\(plan.name)\" takes \(plan.inputs.count) inputs, DESCRIPTOR has \(features.count)",
+                    at: descriptor.range,
+                    hint:
+                        "Its inputs are \(plan.inputs.fields.map { "\($0.name) \($0.type)" }.joined(separator: ", ")).")
                 return nil
             }
             var isFine = true
@@ -129,7 +138,8 @@ extension QueryBinder {
         var result: [String: String] = [:]
         var isFine = true
         for index in stride(from: 0, to: parts.count, by: 2) {
-            guard case .string(let key, _) = parts[index].kind, case .string(let value, _) = parts[index + 1].kind else {
+            guard case .string(let key, _) = parts[index].kind, case .string(let value, _) = parts[index + 1].kind
+            else {
                 log.error("CONFIG takes text keys and values", at: parts[index].range)
                 isFine = false
                 continue
@@ -154,7 +164,9 @@ extension QueryBinder {
 extension OptionChecker {
     /// The value, filled in and checked against one descriptor.
     func value(_ syntax: StringSyntax, of descriptor: OptionDescriptor) -> String? {
-        guard let text = expand(syntax), check(text, descriptor, key: descriptor.name, at: syntax.range) else { return nil }
+        guard let text = expand(syntax), check(text, descriptor, key: descriptor.name, at: syntax.range) else {
+            return nil
+        }
         return text
     }
 }

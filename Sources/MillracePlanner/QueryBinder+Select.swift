@@ -4,7 +4,9 @@ import MillraceSQL
 extension QueryBinder {
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
         for window in syntax.windows {
-            log.error("WINDOW clauses are not supported", at: window.name.range, hint: "Use a window table function such as TUMBLE.")
+            log.error(
+                "WINDOW clauses are not supported", at: window.name.range,
+                hint: "Use a window table function such as TUMBLE.")
         }
         if let qualify = syntax.qualify { log.error("QUALIFY is not supported", at: qualify.range) }
         guard let from = syntax.from else {
@@ -15,7 +17,8 @@ extension QueryBinder {
         if let filter = syntax.filter {
             if let predicate = binder(relation.scope, "WHERE").boolean(filter, "WHERE") {
                 relation.node = LogicalNode(
-                    .filter(predicate.expression), inputs: [relation.node], columns: relation.node.columns, object: object)
+                    .filter(predicate.expression), inputs: [relation.node], columns: relation.node.columns,
+                    object: object)
             } else {
                 // The select list is still worth checking.
                 _ = project(syntax, relation)
@@ -80,7 +83,8 @@ extension QueryBinder {
         if qualifier.isEmpty { return scope.columns.indices.filter { !scope.hidden.contains($0) } }
         let name = qualifier.map(\.text).joined(separator: ".")
         guard let relation = scope.relations.first(where: { $0.alias == name }) else {
-            log.error("unknown table \"\(name)\"", at: range, hint: NearestName.hint(name, in: scope.relations.map(\.alias)))
+            log.error(
+                "unknown table \"\(name)\"", at: range, hint: NearestName.hint(name, in: scope.relations.map(\.alias)))
             return nil
         }
         return Array(relation.columns)
@@ -108,7 +112,8 @@ extension ExpressionSyntax {
         case .inList(let e, let list, _): [e] + list
         case .like(let e, let pattern, let escape, _, _): [e, pattern] + (escape.map { [$0] } ?? [])
         case .conditional(let operand, let branches, let otherwise):
-            (operand.map { [$0] } ?? []) + branches.flatMap { [$0.condition, $0.result] } + (otherwise.map { [$0] } ?? [])
+            (operand.map { [$0] } ?? []) + branches.flatMap { [$0.condition, $0.result] }
+                + (otherwise.map { [$0] } ?? [])
         case .call(let call): call.arguments.map(\.value)
         case .rowValue(let values), .arrayValue(let values), .mapValue(let values): values
         default: []

@@ -10,7 +10,8 @@ extension QueryBinder {
         default:
             log.error(
                 "unknown table function \"\(call.name.text)\"", at: call.name.range,
-                hint: NearestName.hint(name, in: ["TUMBLE", "HOP", "CUMULATE", "SESSION", "ML_PREDICT", "ML.PREDICT", "TABLE"]))
+                hint: NearestName.hint(
+                    name, in: ["TUMBLE", "HOP", "CUMULATE", "SESSION", "ML_PREDICT", "ML.PREDICT", "TABLE"]))
             return nil
         }
     }
@@ -24,7 +25,8 @@ extension QueryBinder {
                 guard let index = names.firstIndex(of: name.text.uppercased()) else {
                     log.error(
                         "\(function) has no argument \"\(name.text)\"", at: name.range,
-                        hint: NearestName.hint(name.text, in: names) ?? "The arguments are \(names.joined(separator: ", ")).")
+                        hint: NearestName.hint(name.text, in: names)
+                            ?? "The arguments are \(names.joined(separator: ", ")).")
                     return nil
                 }
                 values[index] = argument.value
@@ -37,14 +39,18 @@ extension QueryBinder {
             }
         }
         for index in 0..<required where values[index] == nil {
-            log.error("\(function) has no argument \(names[index])", at: range, hint: "It is called as \(function)(\(names[..<required].joined(separator: ", "))).")
+            log.error(
+                "\(function) has no argument \(names[index])", at: range,
+                hint: "It is called as \(function)(\(names[..<required].joined(separator: ", "))).")
             return nil
         }
         return values
     }
 
     /// `TABLE t`, `(SELECT …)` or a plain name.
-    func tableArgument(_ syntax: ExpressionSyntax) -> (node: LogicalNode, scope: Scope, partitionBy: [ExpressionSyntax])? {
+    func tableArgument(_ syntax: ExpressionSyntax) -> (
+        node: LogicalNode, scope: Scope, partitionBy: [ExpressionSyntax]
+    )? {
         let table: TableSyntax
         var partition: [ExpressionSyntax] = []
         switch syntax.kind {
@@ -69,7 +75,8 @@ extension QueryBinder {
             default: ["GAP"]
             }
         let required = 2 + (name == "TUMBLE" || name == "SESSION" ? 1 : 2)
-        guard let values = arguments(call, ["DATA", "TIMECOL"] + sizes, required: required, range), let data = values[0],
+        guard let values = arguments(call, ["DATA", "TIMECOL"] + sizes, required: required, range),
+            let data = values[0],
             let timecol = values[1]
         else { return nil }
         guard let (node, scope, partitionBy) = tableArgument(data) else { return nil }
@@ -77,7 +84,8 @@ extension QueryBinder {
             log.error("\(name) takes DESCRIPTOR(column) as its second argument", at: timecol.range)
             return nil
         }
-        guard let (kind, isDataflow) = windowKind(name, values[2...].compactMap { $0 }, range, allowsOffset: true) else {
+        guard let (kind, isDataflow) = windowKind(name, values[2...].compactMap { $0 }, range, allowsOffset: true)
+        else {
             return nil
         }
         let binder = binder(scope, name)
@@ -93,7 +101,7 @@ extension QueryBinder {
             }
             partitions.append(node.columns[index].name)
         }
-        let identity = WindowIdentity(kind: kind, partitionBy: partitions)
+        let identity = WindowIdentity(kind: kind, partitionBy: partitions, range: range)
         var output = node.columns.map { column in
             var column = column
             if column.time == .event { column.time = .lost("\(name) keeps only window_time as event time") }
@@ -102,16 +110,22 @@ extension QueryBinder {
             return column
         }
         let timeType: DataType =
-            if case .timestampLTZ = node.columns[column].type { .timestampLTZ(precision: 3) } else { .timestamp(precision: 3) }
+            if case .timestampLTZ = node.columns[column].type { .timestampLTZ(precision: 3) } else {
+                .timestamp(precision: 3)
+            }
         output += [
             OutputColumn(
-                "window_start", .timestamp(precision: 3), isNullable: false, window: WindowColumn(part: .start, window: identity)),
+                "window_start", .timestamp(precision: 3), isNullable: false,
+                window: WindowColumn(part: .start, window: identity)),
             OutputColumn(
-                "window_end", .timestamp(precision: 3), isNullable: false, window: WindowColumn(part: .end, window: identity)),
+                "window_end", .timestamp(precision: 3), isNullable: false,
+                window: WindowColumn(part: .end, window: identity)),
             OutputColumn(
-                "window_time", timeType, isNullable: false, time: .event, window: WindowColumn(part: .time, window: identity)),
+                "window_time", timeType, isNullable: false, time: .event,
+                window: WindowColumn(part: .time, window: identity)),
         ]
-        return LogicalNode(.windowAssign(timeColumn: column, identity), inputs: [node], columns: output, object: node.object)
+        return LogicalNode(
+            .windowAssign(timeColumn: column, identity), inputs: [node], columns: output, object: node.object)
     }
 
     /// A window's shape from its intervals, in Flink's argument order and with Flink's checks.
@@ -144,11 +158,14 @@ extension QueryBinder {
             }
             guard let (value, type) = parsed else {
                 log.error(
-                    "\(name) takes an interval", at: syntax.range, hint: "Write INTERVAL '5' SECOND or \"INTERVAL 5 SECOND\".")
+                    "\(name) takes an interval", at: syntax.range,
+                    hint: "Write INTERVAL '5' SECOND or \"INTERVAL 5 SECOND\".")
                 return nil
             }
             guard type == .intervalDayTime else {
-                log.error("\(name) does not take months and years", at: syntax.range, hint: "Use an interval of days or less.")
+                log.error(
+                    "\(name) does not take months and years", at: syntax.range, hint: "Use an interval of days or less."
+                )
                 return nil
             }
             guard value % 1000 == 0 else {
@@ -164,7 +181,9 @@ extension QueryBinder {
         let offset = values.count > needed ? values[needed] : 0
         let limit = name == "CUMULATE" ? values[needed - 1] : values[0]
         guard abs(offset) < limit else {
-            log.error("the offset of \(name) is not smaller than its \(name == "HOP" ? "slide" : "size")", at: intervals[needed].range)
+            log.error(
+                "the offset of \(name) is not smaller than its \(name == "HOP" ? "slide" : "size")",
+                at: intervals[needed].range)
             return nil
         }
         switch name {
@@ -180,8 +199,14 @@ extension QueryBinder {
                 return nil
             }
             return name == "HOP"
-                ? (.hop(slideMilliseconds: values[0], sizeMilliseconds: values[1], offsetMilliseconds: offset), isDataflow)
-                : (.cumulate(stepMilliseconds: values[0], sizeMilliseconds: values[1], offsetMilliseconds: offset), isDataflow)
+                ? (
+                    .hop(slideMilliseconds: values[0], sizeMilliseconds: values[1], offsetMilliseconds: offset),
+                    isDataflow
+                )
+                : (
+                    .cumulate(stepMilliseconds: values[0], sizeMilliseconds: values[1], offsetMilliseconds: offset),
+                    isDataflow
+                )
         }
     }
 
@@ -218,14 +243,21 @@ extension QueryBinder {
                     }
                     guard place.scan.watermark == nil else { continue }
                     place.scan.watermark = (
-                        TableScanBinder.plan(place.scan, rowtime: place.column, expression: .column(place.column, type), bound: 0),
+                        TableScanBinder.plan(
+                            place.scan, rowtime: place.column, expression: .column(place.column, type), bound: 0),
                         true
                     )
+                    log.all.append(
+                        Diagnostic(
+                            "table \"\(place.scan.table.name)\" has no WATERMARK; its column \"\(column.name)\" is event time without delay",
+                            at: range, hint: "Declare a WATERMARK in CREATE TABLE to allow rows out of order.",
+                            severity: .note))
                 }
                 return index
             }
             log.error(
-                "\(what) is no event-time attribute: table \"\(places[0].scan.table.name)\" declares no WATERMARK", at: range,
+                "\(what) is no event-time attribute: table \"\(places[0].scan.table.name)\" declares no WATERMARK",
+                at: range,
                 hint: "Add WATERMARK FOR \(column.name) AS \(column.name) - INTERVAL '5' SECOND to its CREATE TABLE.")
         case .none:
             log.error(

@@ -48,12 +48,16 @@ final class QueryBinder {
                 log.error("WITH names \"\(table.name.text)\" twice", at: table.name.range)
             }
             var node = query(table.query)
-            if let bound = node, !table.columns.isEmpty { node = renamed(bound, table.columns, "WITH \(table.name.text)") }
+            if let bound = node, !table.columns.isEmpty {
+                node = renamed(bound, table.columns, "WITH \(table.name.text)")
+            }
             names[table.name.text] = node
             commonTables[commonTables.count - 1] = names
         }
         if let first = syntax.orderBy.first {
-            log.error("ORDER BY is not supported on a stream", at: first.expression.range, hint: "Leave it out; rows are written as they come.")
+            log.error(
+                "ORDER BY is not supported on a stream", at: first.expression.range,
+                hint: "Leave it out; rows are written as they come.")
         }
         if let limit = syntax.limit { log.error("LIMIT is not supported on a stream", at: limit.range) }
         switch syntax.body {
@@ -74,7 +78,10 @@ final class QueryBinder {
             return nil
         }
         return .project(
-            node, zip(names, node.columns.enumerated()).map { ($0.text, .column($1.offset, $1.element.type), $1.element.isNullable) })
+            node,
+            zip(names, node.columns.enumerated()).map {
+                ($0.text, .column($1.offset, $1.element.type), $1.element.isNullable)
+            })
     }
 
     private func setOperation(
@@ -96,7 +103,8 @@ final class QueryBinder {
         for (x, y) in zip(a.columns, b.columns) {
             guard let type = Coercion.common(x.type, y.type) else {
                 log.error(
-                    "UNION joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)", at: right.range,
+                    "UNION joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)",
+                    at: right.range,
                     hint: "Write a CAST.")
                 isFine = false
                 continue
@@ -123,11 +131,13 @@ final class QueryBinder {
         let union = LogicalNode(.union, inputs: inputs, columns: columns, object: object)
         guard !isAll else { return union }
         guard union.isBounded else {
-            log.error("UNION without ALL removes duplicates, which a stream cannot", at: range, hint: "Write UNION ALL.")
+            log.error(
+                "UNION without ALL removes duplicates, which a stream cannot", at: range, hint: "Write UNION ALL.")
             return nil
         }
         return LogicalNode(
-            .groupAggregate(keys: Array(columns.indices), aggregates: []), inputs: [union], columns: columns, object: object)
+            .groupAggregate(keys: Array(columns.indices), aggregates: []), inputs: [union], columns: columns,
+            object: object)
     }
 
     // MARK: Tables
@@ -154,10 +164,13 @@ final class QueryBinder {
         }
     }
 
-    private func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation? {
+    private func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation?
+    {
         var node = node
         if !syntax.columnAliases.isEmpty {
-            guard let other = renamed(node, syntax.columnAliases, "alias \"\(syntax.alias?.text ?? "")\"") else { return nil }
+            guard let other = renamed(node, syntax.columnAliases, "alias \"\(syntax.alias?.text ?? "")\"") else {
+                return nil
+            }
             node = other
         }
         var scope = Scope(columns: node.columns)
@@ -181,10 +194,14 @@ final class QueryBinder {
             if table.connector == nil || table.isBroken { return nil }
             return scan(table, hints: hints, at: name.range)
         case .view(let view):
-            if let first = hints.first { log.error("OPTIONS do not apply to view \"\(view.name)\"", at: first.key.range) }
+            if let first = hints.first {
+                log.error("OPTIONS do not apply to view \"\(view.name)\"", at: first.key.range)
+            }
             return view.node
         case .model:
-            log.error("\"\(name.text)\" is a model, not a table", at: name.range, hint: "Use ML_PREDICT(TABLE …, MODEL \(name.text), DESCRIPTOR(…)).")
+            log.error(
+                "\"\(name.text)\" is a model, not a table", at: name.range,
+                hint: "Use ML_PREDICT(TABLE …, MODEL \(name.text), DESCRIPTOR(…)).")
         case .broken: break
         case nil:
             let known = catalog.relationNames + commonTables.flatMap(\.keys).sorted()
@@ -197,7 +214,9 @@ final class QueryBinder {
     }
 
     /// The options of a table with the hints of one use.
-    func merged(_ table: CatalogTable, hints: [OptionSyntax]) -> (options: [String: String], connector: ConnectorDescriptor)? {
+    func merged(_ table: CatalogTable, hints: [OptionSyntax]) -> (
+        options: [String: String], connector: ConnectorDescriptor
+    )? {
         guard let connector = table.connector else { return nil }
         if hints.isEmpty { return (table.options, connector) }
         let keys = Set(hints.map(\.key.text))

@@ -24,7 +24,8 @@ struct Scope {
             relations
             + other.relations.map {
                 Relation(
-                    alias: $0.alias, columns: $0.columns.lowerBound + columns.count..<$0.columns.upperBound + columns.count)
+                    alias: $0.alias,
+                    columns: $0.columns.lowerBound + columns.count..<$0.columns.upperBound + columns.count)
             }
         result.hidden = hidden.union(other.hidden.map { $0 + columns.count })
         return result
@@ -45,7 +46,8 @@ struct Scope {
             let matches = relations.filter { $0.alias == qualifier }
             guard let relation = matches.first else { continue }
             if matches.count > 1 {
-                log.error("table \"\(qualifier)\" is ambiguous", at: range, hint: "Give each use of the table its own alias.")
+                log.error(
+                    "table \"\(qualifier)\" is ambiguous", at: range, hint: "Give each use of the table its own alias.")
                 return .failed
             }
             let name = parts[length]
@@ -70,11 +72,14 @@ struct Scope {
             let owners = relations.filter { $0.columns.contains(where: found.contains) }.map(\.alias)
             log.error(
                 "column \"\(name.text)\" is ambiguous", at: name.range,
-                hint: owners.count > 1 ? "Write \(owners.map { "\($0).\(name.text)" }.joined(separator: " or "))." : nil)
+                hint: owners.count > 1 ? "Write \(owners.map { "\($0).\(name.text)" }.joined(separator: " or "))." : nil
+            )
             return .failed
         }
         if let index = found.first { return .column(index, fields: parts[1...]) }
-        if let payload = payload(name.text, among: Array(columns.indices)) { return .column(payload, fields: parts[0...]) }
+        if let payload = payload(name.text, among: Array(columns.indices)) {
+            return .column(payload, fields: parts[0...])
+        }
         // A broken relation has unknown columns: nothing more can be said about names.
         if columns.contains(where: { $0.isBroken && $0.name.isEmpty }) { return .failed }
         if parts.count > 1 {

@@ -17,7 +17,22 @@ final class ScriptBinder {
         query = QueryBinder(registry: registry, options: options, log: log)
     }
 
+    /// SESSION windows are only known once rows are grouped.
+    private func checkSessions(_ node: LogicalNode, _ seen: inout Set<ObjectIdentifier>) {
+        guard seen.insert(ObjectIdentifier(node)).inserted else { return }
+        if case .windowAssign(_, let identity) = node.kind, case .session = identity.kind {
+            log.error(
+                "SESSION without aggregation is not supported", at: identity.range,
+                hint: "Group by window_start, window_end in the query that reads it.")
+        }
+        for input in node.inputs { checkSessions(input, &seen) }
+    }
+
     func bind(_ script: ScriptSyntax) {
+        defer {
+            var seen: Set<ObjectIdentifier> = []
+            for sink in sinks { checkSessions(sink, &seen) }
+        }
         for statement in script.statements {
             switch statement.kind {
             case .createTable(let table): createTable(table)
@@ -35,7 +50,9 @@ final class ScriptBinder {
     private func isFree(_ name: ObjectName, _ ifNotExists: Bool) -> Bool {
         guard query.catalog.entries[name.text] != nil else { return true }
         if !ifNotExists {
-            log.error("\"\(name.text)\" is already defined", at: name.range, hint: "Choose another name, or write IF NOT EXISTS.")
+            log.error(
+                "\"\(name.text)\" is already defined", at: name.range,
+                hint: "Choose another name, or write IF NOT EXISTS.")
         }
         return false
     }
@@ -51,7 +68,8 @@ final class ScriptBinder {
         var isBroken = false
         if let like = syntax.like {
             guard case .table(let source)? = query.catalog.find(like.source) else {
-                if case .broken? = query.catalog.find(like.source) {} else {
+                if case .broken? = query.catalog.find(like.source) {
+                } else {
                     log.error(
                         "unknown table \"\(like.source.text)\"", at: like.source.range,
                         hint: NearestName.hint(like.source.text, in: query.catalog.relationNames))
@@ -60,7 +78,9 @@ final class ScriptBinder {
                 return
             }
             func excludes(_ what: String) -> Bool {
-                if like.options.contains("INCLUDING \(what)") || like.options.contains("OVERWRITING \(what)") { return false }
+                if like.options.contains("INCLUDING \(what)") || like.options.contains("OVERWRITING \(what)") {
+                    return false
+                }
                 return like.options.contains("EXCLUDING \(what)") || like.options.contains("EXCLUDING ALL")
             }
             columns = source.columns.filter { column in
@@ -82,7 +102,8 @@ final class ScriptBinder {
         let types = TypeResolver(log: log)
         for column in syntax.columns {
             if columns.contains(where: { $0.name == column.name.text }) {
-                log.error("column \"\(column.name.text)\" is twice in table \"\(syntax.name.text)\"", at: column.name.range)
+                log.error(
+                    "column \"\(column.name.text)\" is twice in table \"\(syntax.name.text)\"", at: column.name.range)
                 isBroken = true
                 continue
             }
@@ -102,7 +123,8 @@ final class ScriptBinder {
                 guard let connector = checked.connector else { continue }
                 guard let metadata = connector.metadata.first(where: { $0.key == wanted }) else {
                     log.error(
-                        "unknown metadata \"\(wanted)\" of connector \"\(connector.name)\"", at: key?.range ?? column.name.range,
+                        "unknown metadata \"\(wanted)\" of connector \"\(connector.name)\"",
+                        at: key?.range ?? column.name.range,
                         hint: NearestName.hint(wanted, in: connector.metadata.map(\.key))
                             ?? (connector.metadata.isEmpty
                                 ? "It has no metadata."
@@ -111,13 +133,17 @@ final class ScriptBinder {
                     continue
                 }
                 guard Coercion.isCastable(from: metadata.type, to: resolved) else {
-                    log.error("metadata \"\(wanted)\" is \(metadata.type) and does not turn into \(resolved)", at: type.range)
+                    log.error(
+                        "metadata \"\(wanted)\" is \(metadata.type) and does not turn into \(resolved)", at: type.range)
                     isBroken = true
                     continue
                 }
                 columns.append(
                     .metadata(
-                        Field(column.name.text, Coercion.isSame(resolved, metadata.type) && resolved != metadata.type && !resolved.isTimestamp ? metadata.type : resolved, isNullable: !type.isNotNull),
+                        Field(
+                            column.name.text,
+                            Coercion.isSame(resolved, metadata.type) && resolved != metadata.type
+                                && !resolved.isTimestamp ? metadata.type : resolved, isNullable: !type.isNotNull),
                         key: wanted, source: metadata.type, isVirtual: isVirtual, isWritable: metadata.isWritable))
             case .computed(let expression): columns.append(.computed(expression, name: column.name))
             }
@@ -143,18 +169,30 @@ final class ScriptBinder {
             field.isNullable = false
             columns[index] = .physical(field)
         }
+        for option in optionSyntax where option.key.text == "key.fields" && !isBroken {
+            guard let value = checked.options["key.fields"] else { continue }
+            let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
+            for name in value.split(separator: ";").map(String.init) where !names.contains(name) {
+                log.error(
+                    "key field \"\(name)\" is not a physical column of table \"\(syntax.name.text)\"",
+                    at: option.value.range,
+                    hint: NearestName.hint(name, in: names))
+            }
+        }
         if syntax.watermarks.count > 1 {
             log.error("table \"\(syntax.name.text)\" has two watermarks", at: syntax.watermarks[1].range)
         }
         if let own = syntax.watermarks.first { watermark = own }
         let table = CatalogTable(
-            name: syntax.name.text, range: syntax.name.range, columns: columns, watermark: watermark, primaryKey: primaryKey,
+            name: syntax.name.text, range: syntax.name.range, columns: columns, watermark: watermark,
+            primaryKey: primaryKey,
             optionSyntax: optionSyntax, connector: checked.connector, options: checked.options)
         table.isBroken = isBroken
         query.catalog.add(table.name, .table(table))
         // Computed columns and the watermark are checked once, here; later uses are silent.
         if let connector = checked.connector, !isBroken {
-            let scan = TableScan(table: table, options: checked.options, isBounded: connector.isBounded(checked.options))
+            let scan = TableScan(
+                table: table, options: checked.options, isBounded: connector.isBounded(checked.options))
             let own = DiagnosticLog()
             _ = TableScanBinder(functions: query.functions, log: own).bind(scan)
             log.all += own.all

@@ -13,8 +13,7 @@ struct TableScanBinder {
         var node = leaf
         var hasCast = false
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
-        for case (let index, .metadata(let field, _, let source, _, _)) in Self.stored(table).enumerated() where field.type != source {
-            _ = index
+        for case .metadata(let field, _, let source, _, _) in table.columns where field.type != source {
             hasCast = true
         }
         if hasCast {
@@ -31,7 +30,8 @@ struct TableScanBinder {
         var broken: Set<Int> = []
         if table.columns.contains(where: { if case .computed = $0 { true } else { false } }) {
             let binder = ExpressionBinder(
-                scope: Scope(columns: node.columns, relations: [.init(alias: table.name, columns: node.columns.indices)]),
+                scope: Scope(
+                    columns: node.columns, relations: [.init(alias: table.name, columns: node.columns.indices)]),
                 log: log, functions: functions, place: "a computed column")
             items = []
             var stored = 0
@@ -69,7 +69,8 @@ struct TableScanBinder {
         let columns = stored(scan.table).compactMap { column -> OutputColumn? in
             switch column {
             case .physical(let field): OutputColumn(field.name, field.type, isNullable: field.isNullable)
-            case .metadata(let field, _, let source, _, _): OutputColumn(field.name, source, isNullable: field.isNullable)
+            case .metadata(let field, _, let source, _, _):
+                OutputColumn(field.name, source, isNullable: field.isNullable)
             case .computed: nil
             }
         }
@@ -85,7 +86,8 @@ struct TableScanBinder {
             log.error(
                 "the watermark's column \"\(name)\" is not in table \"\(scan.table.name)\"", at: place,
                 hint: syntax.column.count > 1
-                    ? "Make a computed column of the field and use that." : NearestName.hint(name, in: columns.map(\.name)))
+                    ? "Make a computed column of the field and use that."
+                    : NearestName.hint(name, in: columns.map(\.name)))
             return nil
         }
         let column = columns[index]
@@ -98,11 +100,13 @@ struct TableScanBinder {
         guard let precision, precision <= 3 else {
             log.error(
                 "the watermark's column \"\(name)\" is \(column.type), not TIMESTAMP(3) or TIMESTAMP_LTZ(3)", at: place,
-                hint: precision == nil ? "Make a computed column with TO_TIMESTAMP or TO_TIMESTAMP_LTZ." : "Declare it with precision 3.")
+                hint: precision == nil
+                    ? "Make a computed column with TO_TIMESTAMP or TO_TIMESTAMP_LTZ." : "Declare it with precision 3.")
             return nil
         }
         let binder = ExpressionBinder(
-            scope: Scope(columns: columns, relations: [.init(alias: scan.table.name, columns: columns.indices)]), log: log,
+            scope: Scope(columns: columns, relations: [.init(alias: scan.table.name, columns: columns.indices)]),
+            log: log,
             functions: functions, place: "WATERMARK")
         guard let bound = binder.bind(syntax.expression) else { return nil }
         guard bound.type.isTimestamp else {

@@ -16,7 +16,9 @@ struct TypeResolver {
             guard index < syntax.parameters.count else { return value }
             let given = syntax.parameters[index]
             guard range.contains(given) else {
-                log.error("\(what) of \(syntax.name) is \(range.lowerBound) to \(range.upperBound), not \(given)", at: syntax.range)
+                log.error(
+                    "\(what) of \(syntax.name) is \(range.lowerBound) to \(range.upperBound), not \(given)",
+                    at: syntax.range)
                 return nil
             }
             return given
@@ -36,7 +38,8 @@ struct TypeResolver {
                 let scale = parameter(1, default: wide ? 18 : 0, in: 0...38, "the scale")
             else { return nil }
             guard scale <= precision else {
-                log.error("the scale \(scale) of \(syntax.name) is greater than its precision \(precision)", at: syntax.range)
+                log.error(
+                    "the scale \(scale) of \(syntax.name) is greater than its precision \(precision)", at: syntax.range)
                 return nil
             }
             return .decimal(precision: precision, scale: scale)
@@ -59,7 +62,8 @@ struct TypeResolver {
         case "TIME": return parameter(0, default: 0, in: 0...9, "the precision").map { .time(precision: $0) }
         case "TIMESTAMP", "DATETIME":
             return parameter(0, default: 6, in: 0...9, "the precision").map { .timestamp(precision: $0) }
-        case "TIMESTAMP_LTZ": return parameter(0, default: 6, in: 0...9, "the precision").map { .timestampLTZ(precision: $0) }
+        case "TIMESTAMP_LTZ":
+            return parameter(0, default: 6, in: 0...9, "the precision").map { .timestampLTZ(precision: $0) }
         case "ROW":
             var fields: [Field] = []
             for field in syntax.fields {
@@ -74,15 +78,18 @@ struct TypeResolver {
         case "ARRAY": return syntax.arguments.first.flatMap(resolve).map { .array($0) }
         case "MULTISET": return syntax.arguments.first.flatMap(resolve).map { .multiset($0) }
         case "MAP":
-            guard syntax.arguments.count == 2, let key = resolve(syntax.arguments[0]), let value = resolve(syntax.arguments[1])
+            guard syntax.arguments.count == 2, let key = resolve(syntax.arguments[0]),
+                let value = resolve(syntax.arguments[1])
             else { return nil }
             return .map(key: key, value: value)
         default:
             if syntax.name.hasPrefix("INTERVAL") {
-                return syntax.name.contains("YEAR") || syntax.name.contains("MONTH") ? .intervalYearMonth : .intervalDayTime
+                return syntax.name.contains("YEAR") || syntax.name.contains("MONTH")
+                    ? .intervalYearMonth : .intervalDayTime
             }
             log.error(
-                "unknown type \"\(syntax.name)\"", at: syntax.range, hint: NearestName.hint(syntax.name, in: Self.names))
+                "unknown type \"\(syntax.name)\"", at: syntax.range, hint: NearestName.hint(syntax.name, in: Self.names)
+            )
             return nil
         }
     }

@@ -33,20 +33,25 @@ struct WindowAbsorption {
             guard let (input, time) = absorb(node.inputs[0]) else { return nil }
             if let known = expressions.firstIndex(where: { $0 == .column(time, input.columns[time].type) }) {
                 return (
-                    LogicalNode(.project(expressions), inputs: [input], columns: node.columns, object: node.object), known
+                    LogicalNode(.project(expressions), inputs: [input], columns: node.columns, object: node.object),
+                    known
                 )
             }
             let type = input.columns[time].type
             return (
                 LogicalNode(
                     .project(expressions + [.column(time, type)]), inputs: [input],
-                    columns: node.columns + [OutputColumn("window_rowtime", type, isNullable: input.columns[time].isNullable)],
+                    columns: node.columns + [
+                        OutputColumn("window_rowtime", type, isNullable: input.columns[time].isNullable)
+                    ],
                     object: node.object), expressions.count
             )
         case .staticJoin(let plan), .lookupJoin(let plan):
             let before = node.inputs[0].columns.count
             if plan.probeKeys.contains(where: { isWindow(node.inputs[0].columns[$0]) }) { return nil }
-            if let residual = plan.residual, residual.usedColumns.contains(where: { $0 < before && isWindow(node.columns[$0]) }) {
+            if let residual = plan.residual,
+                residual.usedColumns.contains(where: { $0 < before && isWindow(node.columns[$0]) })
+            {
                 return nil
             }
             guard let (probe, time) = absorb(node.inputs[0]) else { return nil }
@@ -54,7 +59,8 @@ struct WindowAbsorption {
             var moved = plan
             moved.residual = plan.residual?.mapColumns { $0 < before ? $0 : $0 + shift }
             let columns = probe.columns + node.columns[before...]
-            let kind: LogicalNode.Kind = if case .staticJoin = node.kind { .staticJoin(moved) } else { .lookupJoin(moved) }
+            let kind: LogicalNode.Kind =
+                if case .staticJoin = node.kind { .staticJoin(moved) } else { .lookupJoin(moved) }
             let joined = LogicalNode(kind, inputs: [probe, node.inputs[1]], columns: columns, object: node.object)
             if shift == 0 { return (joined, time) }
             let order = Array(0..<before) + Array(before + shift..<columns.count) + Array(before..<before + shift)

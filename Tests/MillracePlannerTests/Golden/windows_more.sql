@@ -1,0 +1,11 @@
+CREATE TABLE s (k STRING, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH ('connector' = 'kafka', 'topic' = 's', 'properties.bootstrap.servers' = 'b', 'format' = 'json');
+CREATE TABLE dim (k STRING, region STRING) WITH ('connector' = 'filesystem', 'path' = 'd', 'format' = 'csv');
+CREATE TABLE out (k STRING, n BIGINT, s TIMESTAMP(3)) WITH ('connector' = 'print');
+CREATE VIEW hopped AS SELECT k, window_start, window_end FROM TABLE(HOP(TABLE s, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '10' SECOND)) WHERE v > 1;
+INSERT INTO out SELECT region, COUNT(*), window_start FROM hopped JOIN dim ON hopped.k = dim.k GROUP BY region, window_start, window_end;
+INSERT INTO out SELECT k, 1, window_end FROM hopped;
+INSERT INTO out SELECT k, MAX(v), window_end FROM TABLE(SESSION(TABLE s PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND)) GROUP BY k, window_start, window_end;
+INSERT INTO out SELECT 'all', COUNT(DISTINCT k), window_time FROM CUMULATE(DATA => TABLE s, TIMECOL => DESCRIPTOR(ts), STEP => INTERVAL '1' MINUTE, SIZE => INTERVAL '1' HOUR) GROUP BY window_start, window_end, window_time;
+INSERT INTO out SELECT k, COUNTIF(v > 3), HOP_START("INTERVAL 1 SECOND", "INTERVAL 2 SECOND") FROM s GROUP BY 1, HOP(ts, "INTERVAL 1 SECOND", "INTERVAL 2 SECOND");
+INSERT INTO out SELECT UPPER(k) AS kk, SUM(v + 1) / COUNT(v), window_start FROM TUMBLE(TABLE s, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '-2' SECOND) GROUP BY kk, window_start, window_end;
+INSERT INTO out SELECT k, COUNT(*), TUMBLE_END(ts, INTERVAL '1' DAY) FROM s GROUP BY k, TUMBLE(ts, INTERVAL '1' DAY) HAVING MAX(v) IS NOT NULL;
