@@ -64,7 +64,7 @@ public final class Pipeline: Sendable {
             if index == 0 {
                 positions =
                     try store?.open(
-                        pipeline: plan.name, fingerprint: Fingerprint.fingerprint(plan), planText: Fingerprint.planText(plan),
+                        pipeline: plan.name, fingerprint: Explain.fingerprint(plan), planText: Explain.planText(plan),
                         resetState: options.resetState) ?? [:]
                 epoch = store?.epoch ?? 0
             } else {
