@@ -18,7 +18,10 @@ import Testing
         let result = Planner(registry: TestRegistry.registry, variables: ["brokers": "localhost:9092"]).plan(
             source, name: name)
         var text = result.diagnostics.map { $0.rendered(file: file, source: source) + "\n" }.joined(separator: "\n")
-        if let plan = result.plan { text += Explain.text(plan) }
+        if let plan = result.plan {
+            text += Explain.text(plan)
+            PlannerTests.expectConsistent(plan)
+        }
         let place = Self.folder.appendingPathComponent("\(name).txt")
         if ProcessInfo.processInfo.environment["MILLRACE_UPDATE_GOLDEN"] == "1" {
             try text.write(to: place, atomically: true, encoding: .utf8)

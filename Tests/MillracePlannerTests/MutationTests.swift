@@ -32,8 +32,10 @@ import Testing
                     }
                 }
                 let text = mutated.joined(separator: " ")
-                let result = Planner(registry: TestRegistry.registry, variables: ["brokers": "b"]).plan(text, name: name)
+                let result = Planner(registry: TestRegistry.registry, variables: ["brokers": "b"]).plan(
+                    text, name: name)
                 if let plan = result.plan {
+                    PlannerTests.expectConsistent(plan)
                     #expect(!Explain.text(plan).isEmpty)
                     #expect(Explain.fingerprint(plan).count == 16)
                 } else {
