@@ -113,8 +113,7 @@ public final class Shard {
         let status = try input.source.poll(into: input.batch)
         let records = input.batch.records.count
         if records > 0 || input.batch.rows.count > 0 {
-            observer.polled(source: input.index, records: records)
-            commits.sample(input.batch.records)
+            if !input.plan.isStatic { observer.polled(source: input.index, records: records) }
             input.hasMoved = true
             try rejectUndecodable(input)
             input.watermark?.setPartitionCount(input.source.partitions.count)
@@ -136,8 +135,11 @@ public final class Shard {
         guard rows.count > 0 else { return }
         rows.metadata.reserve(rows.count)
         rows.metadata.watermarks.update(repeating: EventTime.none, count: rows.count)
+        let before = commits.writtenRows
         try input.head.process(rows, port: 0, context: context)
         reportWrites()
+        // For a window the record that made it fire counts, not those that lie in it.
+        if commits.writtenRows > before { commits.sample(input.batch.records) }
     }
 
     private func reportWrites() {
