@@ -92,9 +92,9 @@ public enum OptionReference {
         return "`\(cell(value))`"
     }
 
-    /// Text that does not end a table cell.
+    /// Text that neither ends a table cell nor is taken for HTML.
     private static func cell(_ text: String) -> String {
-        text.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
+        text.reduce(into: "") { $0 += $1 == "|" ? "\\|" : $1 == "<" ? "&lt;" : String($1) }
     }
 
     private static func rows(_ head: [String], _ body: [[String]]) -> String {
