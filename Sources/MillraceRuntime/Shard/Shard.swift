@@ -14,6 +14,7 @@ public final class Shard {
     private var inputs: [ShardInput]
     private let sinks: [SinkOperator]
     private var deadLetters: [DeadLetter] = []
+    private var droppedLetters = 0
     private var commits: CommitQueue
     /// Each session's connection as it was when last watched.
     private var generations: [Int]
@@ -188,8 +189,18 @@ public final class Shard {
             throw Diagnostic(
                 "\(rejection.reason.reason) in \(rejection.object): \(rejection.detail)",
                 hint: "The source has 'errors'='fail'; 'dead-letter' keeps such rows in a table and goes on.")
-        case .deadLetter: deadLetters.append(letter)
+        case .deadLetter:
+            if graph.checkpoint == nil { drop(letter) } else { deadLetters.append(letter) }
         }
+    }
+
+    /// Dead letters live in the database of the PostgreSQL sinks; without one a person must at least hear of them.
+    private func drop(_ letter: DeadLetter) {
+        droppedLetters += 1
+        guard droppedLetters == 1 else { return }
+        context.log(
+            .warning, "a row failed and is dropped: without a PostgreSQL sink there is no dead-letter table",
+            ["source": letter.source, "object": letter.object, "reason": letter.reason.reason, "detail": letter.detail])
     }
 
     private func deadLetter(_ rejection: ShardContext.Rejection, input: ShardInput?) -> DeadLetter {
@@ -288,5 +299,6 @@ public final class Shard {
         }
         for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }
         for lookup in graph.lookups { lookup.close() }
+        if droppedLetters > 0 { context.log(.warning, "failed rows were dropped", ["rows": String(droppedLetters)]) }
     }
 }
