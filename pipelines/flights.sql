@@ -30,6 +30,8 @@ CREATE TABLE flights (
     'topic' = 'flights',
     'properties.bootstrap.servers' = '${bootstrap:-localhost:9092}',
     'scan.startup.mode' = 'earliest-offset',
+    -- In a pause of the stream the time of 2013 stands still.
+    'scan.watermark.idle-advance' = 'false',
     'format' = 'json'
 );
 
