@@ -14,7 +14,6 @@ public final class Shard {
     private var inputs: [ShardInput]
     private let sinks: [SinkOperator]
     private var deadLetters: [DeadLetter] = []
-    private var droppedLetters = 0
     private var commits: CommitQueue
     private var rejections: RejectionLog
     /// Each session's connection as it was when last watched.
@@ -193,22 +192,6 @@ public final class Shard {
         case .skip: return
         case .fail:
             throw Diagnostic(
-<<<<<<< HEAD
-                "\(rejection.reason.reason) in \(rejection.object): \(rejection.detail)",
-                hint: "The source has 'errors'='fail'; 'dead-letter' keeps such rows in a table and goes on.")
-        case .deadLetter:
-            if graph.checkpoint == nil { drop(letter) } else { deadLetters.append(letter) }
-        }
-    }
-
-    /// Dead letters live in the database of the PostgreSQL sinks; without one a person must at least hear of them.
-    private func drop(_ letter: DeadLetter) {
-        droppedLetters += 1
-        guard droppedLetters == 1 else { return }
-        context.log(
-            .warning, "a row failed and is dropped: without a PostgreSQL sink there is no dead-letter table",
-            ["source": letter.source, "object": letter.object, "reason": letter.reason.reason, "detail": letter.detail])
-=======
                 "\(rejection.reason.reason) in \"\(rejection.object)\": \(rejection.detail)",
                 hint: Shard.place(of: letter)
                     + "Table \"\(letter.source)\" has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out.")
@@ -221,7 +204,6 @@ public final class Shard {
         guard let partition = letter.partition, let offset = letter.offset else { return "" }
         let isFile = partition.topic.contains("/")
         return "It is record \(offset) of \(isFile ? "file" : "partition \(partition.partition) of topic") \"\(partition.topic)\". "
->>>>>>> w-golden
     }
 
     private func deadLetter(_ rejection: ShardContext.Rejection, input: ShardInput?) -> DeadLetter {
@@ -321,6 +303,5 @@ public final class Shard {
         rejections.summarize(context.log)
         for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }
         for lookup in graph.lookups { lookup.close() }
-        if droppedLetters > 0 { context.log(.warning, "failed rows were dropped", ["rows": String(droppedLetters)]) }
     }
 }
