@@ -34,6 +34,9 @@ struct GraphBuilder {
         for (index, node) in plan.nodes.enumerated() {
             for (port, input) in node.inputs.enumerated() { operators[input].connect(to: operators[index], port: port) }
         }
+        if let path = plan.settings["dead-letter.path"] {
+            sessions.append(try FilesConnectors.makeDeadLetterFile(path: Path.resolve(path, from: options.baseDirectory)))
+        }
         var inputs: [ShardGraph.Input] = []
         // Static tables come first, so a shard reads them in this order before the stream.
         for (index, source) in plan.sources.enumerated().sorted(by: { $0.element.isStatic && !$1.element.isStatic })
@@ -83,12 +86,12 @@ struct GraphBuilder {
         }
     }
 
-    /// Bounded sources never follow the wall clock.
-    private func isBounded(behind node: Int) -> Bool {
+    /// The source a watermark node stands behind.
+    private func source(behind node: Int) -> SourcePlan? {
         var next = node
         while let input = plan.nodes[next].inputs.first { next = input }
-        guard case .source(let index) = plan.nodes[next].kind else { return false }
-        return Registry.millrace.isBounded(plan.sources[index])
+        guard case .source(let index) = plan.nodes[next].kind else { return nil }
+        return plan.sources[index]
     }
 
     /// The watermark node of a source: its only consumer chain before any branch.
@@ -114,7 +117,10 @@ struct GraphBuilder {
             return try ProjectOperator(expressions, schema: node.schema, object: node.object)
         case .filter(let predicate): return try FilterOperator(predicate, object: node.object)
         case .watermark(let watermark):
-            return try WatermarkOperator(watermark, partitions: 0, isBounded: isBounded(behind: index), object: node.object)
+            let source = source(behind: index)
+            return try WatermarkOperator(
+                watermark, partitions: 0, isBounded: source.map(Registry.millrace.isBounded) ?? false,
+                isSequential: source?.connector != "kafka", object: node.object)
         case .staticJoin(let join):
             return try StaticJoinOperator(
                 join, probe: input(0), build: input(1), object: node.object, limits: options.limits)

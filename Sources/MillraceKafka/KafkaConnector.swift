@@ -27,6 +27,8 @@ public enum KafkaConnector {
         OptionDescriptor("properties.ssl.key.pem", .string, isSecret: true, "Private key as PEM text"),
         OptionDescriptor("value.fields-include", .choice(["ALL", "EXCEPT_KEY"]), default: "ALL",
             "Whether the key's columns are also in the value"),
+        OptionDescriptor("value.column", .string,
+            "A ROW column that stands for the whole message, as payload does in Dataflow SQL; else one column a field"),
         OptionDescriptor("key.fields", .string, "Columns in the message key, separated by ';'"),
         OptionDescriptor("key.fields-prefix", .string, default: "",
             "Prefix of the key's columns in the table that the key message does not have; needs EXCEPT_KEY"),

@@ -11,6 +11,8 @@ struct MessageFormats: Sendable {
     let keyPrefix: String
     /// `value.fields-include` = EXCEPT_KEY.
     let valueExcludesKey: Bool
+    /// The ROW column that stands for the message itself, as `payload` does in Dataflow SQL; nil: one column a field.
+    let valueColumn: (name: String, schema: Schema)?
 
     init(options: [String: String], columns: Schema) throws(Diagnostic) {
         if let format = options["value.format"] {
@@ -23,6 +25,7 @@ struct MessageFormats: Sendable {
             throw Diagnostic(
                 "option \"format\" is missing", hint: "Add 'format' = 'json' (or 'value.format') to the WITH clause.")
         }
+        valueColumn = try MessageFormats.valueColumn(options["value.column"], in: columns)
         keyFormat = options["key.format"]
         keyFields = (options["key.fields"] ?? "").split(separator: ";").map { trim($0) }
         keyPrefix = options["key.fields-prefix"] ?? ""
@@ -57,6 +60,34 @@ struct MessageFormats: Sendable {
                     hint: "With 'key.fields-prefix' every column of 'key.fields' carries the prefix.")
             }
         }
+    }
+
+    private static func valueColumn(_ name: String?, in columns: Schema) throws(Diagnostic) -> (
+        name: String, schema: Schema
+    )? {
+        guard let name else { return nil }
+        guard let index = columns.index(of: name) else {
+            throw Diagnostic(
+                "unknown column \"\(name)\" in option \"value.column\"",
+                hint: NearestName.hint(name, in: columns.fields.map(\.name)))
+        }
+        guard case .row(let fields) = columns[index].type else {
+            throw Diagnostic(
+                "column \"\(name)\" in option \"value.column\" is \(columns[index].type)",
+                hint: "Declare it as ROW<…> with the fields of the message.")
+        }
+        return (name, Schema(fields))
+    }
+
+    /// Where the value message has a column that the table knows by `path`.
+    func pathInValue(_ path: [String]) throws(Diagnostic) -> [String] {
+        guard let valueColumn else { return path }
+        guard path.first == valueColumn.name, path.count > 1 else {
+            throw Diagnostic(
+                "column \"\(path.joined(separator: "."))\" cannot be read as a whole",
+                hint: "The message is column \"\(valueColumn.name)\"; select its fields, \"\(valueColumn.name).x\".")
+        }
+        return Array(path.dropFirst())
     }
 
     func isKey(_ column: String) -> Bool { keyFields.contains(column) }

@@ -45,7 +45,9 @@ struct MessageRows {
                     keyFields.append(inner)
                     keyPlaces.append(place)
                 } else {
-                    valueFields.append(field)
+                    var inner = field
+                    inner.origin = .physical(path: try layout.pathInValue(path))
+                    valueFields.append(inner)
                     valuePlaces.append(place)
                 }
             case .metadata(let name):
@@ -63,7 +65,9 @@ struct MessageRows {
             }
         }
         let physical = plan.physicalSchema.fields
-        let valueSchema = Schema(physical.filter { !(layout.valueExcludesKey && layout.isKey($0.name)) })
+        let valueSchema =
+            layout.valueColumn?.schema
+            ?? Schema(physical.filter { !(layout.valueExcludesKey && layout.isKey($0.name)) })
         value = try formats.makeDecoder(
             format: layout.valueFormat, part: layout.valuePart, options: plan.options, physical: valueSchema,
             fields: valueFields)
