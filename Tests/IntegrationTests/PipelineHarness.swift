@@ -31,13 +31,10 @@ final class PipelineHarness {
     }
 
     /// Sends records in this order and waits until they are in the topic.
-    func send(_ records: [(value: String, timestamp: Int64?)], to topic: String, key: (String) -> String? = { _ in nil })
-        throws
-    {
+    func send(_ records: [(value: String, timestamp: Int64?)], to topic: String) throws {
         for record in records {
             try broker.produce(
-                topic: topic, key: key(record.value).map { Array($0.utf8) }, value: Array(record.value.utf8),
-                timestampMilliseconds: record.timestamp)
+                topic: topic, value: Array(record.value.utf8), timestampMilliseconds: record.timestamp)
         }
         #expect(broker.flush())
     }

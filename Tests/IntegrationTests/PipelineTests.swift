@@ -93,12 +93,11 @@ struct PipelineTests {
             let state = states[index * 7 % states.count]
             let cents = 101 + index * 7919 % 9999
             let time = start + Int64(index) * 33
-            records.append(
-                (
-                    "{\"city\":\"Salem\",\"state\":\"\(state)\",\"amount\":\(cents / 100).\(String(format: "%02d", cents % 100))}",
-                    time
-                ))
-            if let region = regions[state] { sums["\(region) \(start + (time - start) / 5000 * 5000)", default: 0] += cents }
+            let amount = String(format: "%d.%02d", cents / 100, cents % 100)
+            records.append(("{\"city\":\"Salem\",\"state\":\"\(state)\",\"amount\":\(amount)}", time))
+            if let region = regions[state] {
+                sums["\(region) \(start + (time - start) / 5000 * 5000)", default: 0] += cents
+            }
         }
         records.append(("{\"state\":\"CA\",\"amount\":", start + 19_900))
         let harness = try PipelineHarness(topics: [("transactions", 2)])
@@ -154,11 +153,13 @@ struct PipelineTests {
             ["-20130101-", "-20130102-", "-20130103-"].contains { line.contains($0) }
         }
         #expect(replay.count == 2699)
-        let flights = try replay.map { try JSONDecoder().decode(Flight.self, from: Data($0.utf8)) }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let flights = try replay.map { try decoder.decode(Flight.self, from: Data($0.utf8)) }
         let harness = try PipelineHarness(topics: [("flights", 1)])
         try harness.send(replay.map { ($0, nil) }, to: "flights")
         try harness.start("flights")
-        let departed = flights.filter { $0.dep_delay != nil }
+        let departed = flights.filter { $0.depDelay != nil }
         try harness.wait(for: Double(departed.count), from: "SELECT count(*) FROM flight_predictions")
         try harness.stop()
 
@@ -196,20 +197,20 @@ struct PipelineTests {
             SELECT kafka_offset, flight_id, carrier_name, temp, wind_speed, dep_delay FROM flight_predictions \
             ORDER BY kafka_offset
             """)
-        for (row, (offset, flight)) in zip(rows, flights.enumerated().filter { $0.element.dep_delay != nil }) {
-            #expect(Int(row[0]) == offset && row[1] == flight.flight_id && row[2] == names[flight.carrier])
-            #expect(Int(row[5]) == flight.dep_delay)
-            let observation = weather["\(flight.origin) \(flight.sched_dep.prefix(13))"]
+        for (row, (offset, flight)) in zip(rows, flights.enumerated().filter { $0.element.depDelay != nil }) {
+            #expect(Int(row[0]) == offset && row[1] == flight.flightId && row[2] == names[flight.carrier])
+            #expect(Int(row[5]) == flight.depDelay)
+            let observation = weather["\(flight.origin) \(flight.schedDep.prefix(13))"]
             #expect(Double(row[3]) == observation?.temp && Double(row[4]) == observation?.wind, "\(row)")
         }
     }
 
     private struct Flight: Decodable {
-        var flight_id: String
+        var flightId: String
         var carrier: String
         var origin: String
-        var sched_dep: String
-        var dep_delay: Int?
+        var schedDep: String
+        var depDelay: Int?
     }
 
     /// The delays of each window that the watermark has passed (nil: cancelled), and the rows that came after that.
@@ -222,14 +223,14 @@ struct PipelineTests {
         // Milliseconds: two hours behind the newest scheduled departure.
         var watermark = Int64.min
         for (index, flight) in flights.enumerated() {
-            let time = milliseconds(flight.sched_dep)
+            let time = milliseconds(flight.schedDep)
             let size = minutes * 60_000
             let windowStart = time / size * size
             if watermark >= windowStart + size - 1 {
                 late.append(index)
             } else {
                 let key = "\(windowStart / 60_000) \(airlines[flight.carrier] ?? "NULL") \(flight.origin)"
-                groups[key, default: []].append(flight.dep_delay)
+                groups[key, default: []].append(flight.depDelay)
                 ends[key] = windowStart + size
             }
             watermark = max(watermark, time - 7_200_000)
@@ -273,7 +274,8 @@ struct PipelineTests {
         let date = Date(timeIntervalSince1970: Double(milliseconds) / 1000)
         let parts = Self.calendar.dateComponents([.year, .month, .day, .hour, .minute, .second], from: date)
         return String(
-            format: "%04d-%02d-%02d %02d:%02d:%02d.%03d", parts.year!, parts.month!, parts.day!, parts.hour!, parts.minute!,
+            format: "%04d-%02d-%02d %02d:%02d:%02d.%03d", parts.year!, parts.month!, parts.day!, parts.hour!,
+            parts.minute!,
             parts.second!, Int(milliseconds % 1000))
     }
 
