@@ -40,8 +40,18 @@ extension IntegrationTests {
                 FROM raw, generate_series(0, 2) AS hop) w
                 """)
             // The last windows close by the idle rule: the timeout, then event time follows the wall clock.
-            try eventually("all windows", seconds: 40) {
-                bench.count("predictions") >= births.all.count && bench.count("hopping") >= Int(windows ?? "")!
+            do {
+                try eventually("all windows", seconds: 40) {
+                    bench.count("predictions") >= births.all.count && bench.count("hopping") >= Int(windows ?? "")!
+                }
+            } catch {
+                let offsets = (try? bench.sql("SELECT * FROM millrace.offsets")) ?? []
+                Issue.record(
+                    """
+                    \(bench.count("predictions")) predictions, \(bench.count("hopping")) of \(windows ?? "") windows, \
+                    offsets \(offsets)\n\(process.standardError)
+                    """)
+                throw error
             }
             print("peak memory \(process.peakMemoryMebibytes) MiB")
             #expect(process.peakMemoryMebibytes < 300)
