@@ -34,6 +34,9 @@ struct GraphBuilder {
         for (index, node) in plan.nodes.enumerated() {
             for (port, input) in node.inputs.enumerated() { operators[input].connect(to: operators[index], port: port) }
         }
+        if let path = plan.settings["dead-letter.path"] {
+            sessions.append(try FilesConnectors.makeDeadLetterFile(path: Path.resolve(path, from: options.baseDirectory)))
+        }
         var inputs: [ShardGraph.Input] = []
         // Static tables come first, so a shard reads them in this order before the stream.
         for (index, source) in plan.sources.enumerated().sorted(by: { $0.element.isStatic && !$1.element.isStatic })
