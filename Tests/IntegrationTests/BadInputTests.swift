@@ -85,8 +85,10 @@ extension IntegrationTests {
             for (letter, bad) in zip(letters, Self.bad) {
                 #expect(bad.reasons.contains { letter[1]!.hasSuffix($0) }, "\(letter)")
                 #expect(letter[3] == "key \(bad.offset)")
+                // Rows that only the database refuses come without: their headers are not kept until the commit.
+                let isRefused = letter[1] == "good|rejected by the sink"
                 #expect(
-                    letter[4] == "[{\"name\": \"trace\", \"value\": \"t\(bad.offset)\"}, {\"name\": \"trace\", \"value\": \"again\"}]",
+                    isRefused || letter[4] == "[{\"name\": \"trace\", \"value\": \"t\(bad.offset)\"}, {\"name\": \"trace\", \"value\": \"again\"}]",
                     "\(letter)")
                 #expect(letter[5] == bench.topic && letter[6] == "0" && letter[7] == "events" && letter[8] == "t")
                 #expect(letter[2]?.isEmpty == false, "\(letter)")
@@ -106,8 +108,8 @@ extension IntegrationTests {
         /// Undecodable, refused by an expression, refused by the table: one readable error; the same again at the next start.
         @Test(arguments: [
             ("{\"id\":", "undecodable message"),
-            ("{\"id\":2,\"event_time\":\"2024-01-01 00:00:02Z\",\"amount\":\"abc\",\"kind\":\"a\"}", "cast failed"),
-            ("{\"id\":2,\"event_time\":\"2024-01-01 00:00:02Z\",\"amount\":\"5000\",\"kind\":\"a\"}", "rejected by the sink"),
+            ("{\"id\":2,\"event_time\":\"2024-01-01 00:00:03Z\",\"amount\":\"abc\",\"kind\":\"a\"}", "cast failed"),
+            ("{\"id\":2,\"event_time\":\"2024-01-01 00:00:03Z\",\"amount\":\"5000\",\"kind\":\"a\"}", "rejected by the sink"),
         ])
         func fails(value: String, reason: String) throws {
             let bench = try prepared()
@@ -118,7 +120,7 @@ extension IntegrationTests {
             let file = try bench.pipeline(Self.sql(errors: "fail"))
             #expect(try bench.run(file).wait() == 0)
             #expect(bench.count("good") == 1)
-            try producer.send(event(1, second: 1))
+            try producer.send(event(1, second: 2))
             try producer.send(value)
             try producer.flush()
             for _ in 0..<2 {
