@@ -62,7 +62,9 @@ extension IntegrationTests {
                     Births.sql(suffix: "_batch", options: ", 'scan.bounded.mode' = 'latest-offset'"), name: "batch"))
             #expect(try batch.wait() == 0, "\(batch.standardError)")
             for difference in Births.differences {
-                #expect(try bench.sql(difference.sql) == [["0"]], "\(difference.name)")
+                #expect(
+                    try bench.sql(difference.sql) == [["0"]],
+                    "\(difference.name), first run's messages:\n\(process.standardError)")
             }
         }
 
