@@ -25,7 +25,13 @@ public final class Demo {
     private let database: PrivatePostgres
     private let broker: EmbeddedBroker
     private let file: PipelineFile
+    private let generator: any EventGenerator
     private let pump = EventPump()
+
+    /// Why a wait ended.
+    public enum Wake: Sendable { case timeout, interrupted, terminated, finished }
+    /// Waits until a signal has come, a descriptor is readable (-1: none), or the time has passed.
+    public typealias Wait = (_ milliseconds: Int32, _ finished: Int32) -> Wake
 
     /// Starts the database and the broker and plans the pipeline.
     ///
@@ -35,27 +41,32 @@ public final class Demo {
         self.options = options
         self.write = write
         let home = try DemoHome.pipelines(containing: options.scenario.file)
+        // Before anything is started: it may be missing its file.
+        let flights = DemoHome.absolute(options.flightsFolder ?? home + "/../.deps/flights")
+        generator = try Demo.generator(options.scenario, flights: flights)
         write("starting a private PostgreSQL\n")
         database = try PrivatePostgres()
         write("starting the embedded broker\n")
         broker = try EmbeddedBroker.shared()
-        let generator = try Demo.generator(options, home: home)
         broker.createTopic(generator.topic, partitions: 2)
         file = try PipelineFile(
             path: home + "/" + options.scenario.file,
-            variables: ["bootstrap": "embedded", "database": database.url(), "flights": options.flightsFolder ?? ""])
+            variables: ["bootstrap": "embedded", "database": database.url(), "flights": flights])
     }
 
-    private static func generator(_ options: Options, home: String) throws(Diagnostic) -> any EventGenerator {
-        switch options.scenario {
+    private static func generator(_ scenario: DemoScenario, flights: String) throws(Diagnostic) -> any EventGenerator {
+        switch scenario {
         case .babyWeight: BirthGenerator()
         case .salesByRegion: SalesGenerator()
-        case .flights: try FlightReplay(folder: options.flightsFolder ?? home + "/../.deps/flights")
+        case .flights: try FlightReplay(folder: flights)
         }
     }
 
-    /// Runs until the time is up or `isStopping` says so (asked every 100 ms), then drains and prints a summary.
-    public func run(isStopping: (_ milliseconds: Int32, _ finished: Int32) -> Bool) throws(Diagnostic) {
+    /// Runs until the time is up or a signal comes, then drains and prints a summary.
+    ///
+    /// - Parameter wait: is asked to wait between two frames.
+    /// - Throws: what ended the pipeline before its time.
+    public func run(wait: Wait) throws(Diagnostic) {
         guard let plan = file.plan else {
             throw Diagnostic("the demo's pipeline has errors:\n" + file.rendered(file.diagnostics), fault: .bug)
         }
@@ -64,43 +75,37 @@ public final class Demo {
         pipelineOptions.log = options.log
         let pipeline = Pipeline(plan: plan, options: pipelineOptions)
         try pipeline.start()
-        write("running \(file.path) at \(options.eventsPerSecond) events/s\n")
-        pump.start(
-            try Demo.generator(options, home: file.directory), to: broker, eventsPerSecond: options.eventsPerSecond)
+        write("running \(file.path)" + (generator.ownDueTimes ? "" : " at \(options.eventsPerSecond) events/s") + "\n")
+        if !options.isTerminal { write("look around: psql \(database.tcpURL())\n") }
+        pump.start(generator, to: broker, eventsPerSecond: options.eventsPerSecond)
         let started = now()
-        try show(pipeline, started: started, isStopping: isStopping)
+        let wake = show(pipeline, started: started, wait: wait)
         try pump.stop()
-        drain(pipeline)
+        if wake != .finished { drain(pipeline) }
         pipeline.requestStop()
         try pipeline.wait()
         summarize(pipeline.metrics.snapshot(), seconds: Double(now() - started) / 1e6)
-        _ = isStopping(0, -1)
-        waitWhileLookingAround(isStopping)
+        if options.isTerminal, wake == .interrupted { waitWhileLookingAround(wait) }
         database.close()
     }
 
-    private func show(
-        _ pipeline: Pipeline, started: Int64, isStopping: (_ milliseconds: Int32, _ finished: Int32) -> Bool
-    ) throws(Diagnostic) {
+    /// Draws frames until something ends the demo; says what.
+    private func show(_ pipeline: Pipeline, started: Int64, wait: Wait) -> Wake {
         let address = PostgresAddress(url: database.url())
-        var screen = DemoScreen(
-            title: "millrace demo \(options.scenario.rawValue): \(options.scenario.summary)",
-            isTerminal: options.isTerminal)
-        if options.isTerminal { write("\u{1B}[2J") }
-        while !isStopping(options.isTerminal ? 500 : 1000, pipeline.finishedDescriptor) {
-            if let seconds = options.seconds, now() - started >= Int64(seconds) * 1_000_000 { break }
-            var panels: [DemoScreen.Panel] = []
+        var screen = DemoScreen(options.scenario, database: database.tcpURL(), isTerminal: options.isTerminal)
+        if options.isTerminal { write(DemoScreen.opening) }
+        defer { if options.isTerminal { write(DemoScreen.closing) } }
+        while true {
+            let wake = wait(options.isTerminal ? 500 : 1000, pipeline.finishedDescriptor)
+            if wake != .timeout { return wake }
+            if let seconds = options.seconds, now() - started >= Int64(seconds) * 1_000_000 { return .timeout }
+            var panels: [[[String]]] = []
             if options.isTerminal {
-                for panel in options.scenario.panels {
-                    guard let rows = try? PostgresCommand.run(address: address, panel.query) else { continue }
-                    panels.append(
-                        DemoScreen.Panel(
-                            title: panel.title, header: panel.header, rows: rows.map { $0.map { $0 ?? "" } }))
+                panels = options.scenario.panels.map { panel in
+                    (try? PostgresCommand.run(address: address, panel.query))?.map { $0.map { $0 ?? "" } } ?? []
                 }
             }
-            write(
-                screen.frame(
-                    pipeline.metrics.snapshot(takeInterval: true), panels: panels, nowMicroseconds: now()))
+            write(screen.frame(pipeline.metrics.snapshot(takeInterval: true), panels: panels, nowMicroseconds: now()))
         }
     }
 
@@ -131,11 +136,11 @@ public final class Demo {
         write(lines.joined(separator: "\n") + "\n")
     }
 
-    private func waitWhileLookingAround(_ isStopping: (_ milliseconds: Int32, _ finished: Int32) -> Bool) {
-        write("look around: psql \(database.tcpURL())\n")
-        guard options.isTerminal, options.seconds == nil else { return }
-        write("the database goes away with the next Ctrl-C\n")
-        while !isStopping(1000, -1) {}
+    private func waitWhileLookingAround(_ wait: Wait) {
+        // A second Ctrl-C of an impatient hand, still queued, is not meant for this.
+        _ = wait(0, -1)
+        write("look around: psql \(database.tcpURL())\nthe database goes away with the next Ctrl-C\n")
+        while wait(60_000, -1) == .timeout {}
     }
 
     private func now() -> Int64 { SystemClock().wallMicroseconds() }

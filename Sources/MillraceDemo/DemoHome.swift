@@ -25,6 +25,13 @@ enum DemoHome {
             hint: "Run from the checkout, or set MILLRACE_HOME to the folder that holds pipelines/.")
     }
 
+    /// The path from the root on, however the working directory changes.
+    static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return String(cString: folder) + "/" + path
+    }
+
     private static func executableFolder() -> String {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)

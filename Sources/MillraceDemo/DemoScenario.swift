@@ -11,60 +11,109 @@ public enum DemoScenario: String, CaseIterable, Sendable {
         switch self {
         case .babyWeight: "birth records scored by gradient-boosted trees, five-second means per sex"
         case .salesByRegion: "the Dataflow SQL query: sales joined with regions, five-second sums"
-        case .flights: "a real day of New York departures in a minute, delays per carrier, arrival delay scored"
+        case .flights: "New York departures of 2013, a day in a minute: delays per carrier, arrival delays predicted"
         }
     }
 
-    /// What the screen shows from the database: a title and a query each.
-    var panels: [(title: String, header: [String], query: String)] {
+    /// A table on the screen.
+    struct Panel {
+        struct Column {
+            var name: String
+            /// At least.
+            var width: Int
+            var isNumber = false
+        }
+        var title: String
+        var columns: [Column]
+        /// At most so many rows come from the query.
+        var rows: Int
+        var query: String
+
+        init(_ title: String, rows: Int, columns: [Column], query: String) {
+            self.title = title
+            self.rows = rows
+            self.columns = columns
+            self.query = query + " LIMIT \(rows)"
+        }
+    }
+
+    private static func text(_ name: String, _ width: Int) -> Panel.Column { Panel.Column(name: name, width: width) }
+    private static func number(_ name: String, _ width: Int) -> Panel.Column {
+        Panel.Column(name: name, width: max(width, name.count), isNumber: true)
+    }
+
+    /// Only the newest pages of a table that is only appended to: the screen takes the same time however long it runs.
+    private static func newest(_ table: String) -> String {
+        """
+        \(table) WHERE ctid >= \
+        (SELECT format('(%s,0)', greatest(0, pg_relation_size('\(table)') / 8192 - 16))::tid)
+        """
+    }
+
+    /// What the screen shows from the database.
+    var panels: [Panel] {
         switch self {
         case .babyWeight:
             [
-                (
-                    "newest predictions", ["birth", "born", "pounds", "model", "partition", "offset"],
-                    """
-                    SELECT birth_id AS birth, to_char(event_time, 'HH24:MI:SS.MS') AS born, round(weight_pounds::numeric, 2) AS pounds, \
-                    model_version AS model, kafka_partition AS part, kafka_offset AS offset \
-                    FROM birth_predictions ORDER BY birth_id DESC LIMIT 6
-                    """
-                ),
-                (
-                    "five-second windows", ["start", "sex", "births", "mean pounds"],
-                    """
-                    SELECT to_char(period_start, 'HH24:MI:SS') AS start, CASE WHEN is_male THEN 'male' ELSE 'female' END AS sex, \
-                    births, round(mean_weight_pounds::numeric, 3) AS mean_pounds \
-                    FROM weight_by_sex ORDER BY period_start DESC, sex LIMIT 6
-                    """
-                ),
+                Panel(
+                    "newest predictions", rows: 6,
+                    columns: [
+                        Self.number("birth", 9), Self.text("born", 12), Self.number("pounds", 6), Self.text("model", 12),
+                        Self.number("partition", 9), Self.number("offset", 8),
+                    ],
+                    query: """
+                        SELECT birth_id, to_char(event_time, 'HH24:MI:SS.MS'), round(weight_pounds::numeric, 2), \
+                        model_version, kafka_partition, kafka_offset \
+                        FROM \(Self.newest("birth_predictions")) ORDER BY birth_id DESC
+                        """),
+                Panel(
+                    "five-second windows", rows: 6,
+                    columns: [
+                        Self.text("start", 8), Self.text("sex", 6), Self.number("births", 7), Self.number("mean pounds", 11),
+                    ],
+                    query: """
+                        SELECT to_char(period_start, 'HH24:MI:SS'), CASE WHEN is_male THEN 'male' ELSE 'female' END, \
+                        births, round(mean_weight_pounds::numeric, 3) \
+                        FROM weight_by_sex ORDER BY period_start DESC, is_male
+                        """),
             ]
         case .salesByRegion:
             [
-                (
-                    "newest windows", ["start", "region", "amount"],
-                    """
-                    SELECT to_char(period_start, 'HH24:MI:SS') AS start, sales_region, amount \
-                    FROM sales_by_region ORDER BY period_start DESC, amount DESC LIMIT 12
-                    """
-                )
+                Panel(
+                    "newest windows", rows: 12,
+                    columns: [Self.text("start", 8), Self.text("region", 14), Self.number("amount", 13)],
+                    query: """
+                        SELECT to_char(period_start, 'HH24:MI:SS'), sales_region, amount \
+                        FROM sales_by_region ORDER BY period_start DESC, amount DESC
+                        """)
             ]
         case .flights:
             [
-                (
-                    "newest departures", ["flight", "scheduled", "late min", "from", "to", "predicted arrival delay"],
-                    """
-                    SELECT flight, to_char(sched_dep, 'HH24:MI') AS scheduled, dep_delay AS late_min, origin, dest, \
-                    round(predicted_arr_delay::numeric, 1) AS predicted_arr_delay \
-                    FROM flight_predictions ORDER BY kafka_offset DESC LIMIT 6
-                    """
-                ),
-                (
-                    "hourly delays", ["hour", "from", "carrier", "departures", "mean delay"],
-                    """
-                    SELECT to_char(period_start, 'DD HH24:MI') AS hour, origin, carrier_name, departures, \
-                    round(mean_dep_delay::numeric, 1) AS mean_delay \
-                    FROM delays_hourly ORDER BY period_start DESC, departures DESC LIMIT 6
-                    """
-                ),
+                Panel(
+                    "newest departures (UTC): minutes late, and predicted at the arrival", rows: 8,
+                    columns: [
+                        Self.text("scheduled", 11), Self.text("flight", 7), Self.text("airline", 24), Self.text("from", 4),
+                        Self.text("to", 3), Self.number("wind mph", 8), Self.number("departure", 9),
+                        Self.number("arrival", 7),
+                    ],
+                    query: """
+                        SELECT to_char(sched_dep, 'DD Mon HH24:MI'), flight, carrier_name, origin, dest, \
+                        round(wind_speed::numeric), dep_delay, round(predicted_arr_delay::numeric) \
+                        FROM \(Self.newest("flight_predictions")) \
+                        ORDER BY sched_dep + dep_delay * INTERVAL '1 minute' DESC, flight_id
+                        """),
+                Panel(
+                    "newest complete hours (UTC), the busiest first", rows: 8,
+                    columns: [
+                        Self.text("hour", 12), Self.text("airline", 24), Self.text("from", 4),
+                        Self.number("departures", 10), Self.number("cancelled", 9), Self.number("mean delay", 10),
+                        Self.number("longest", 7),
+                    ],
+                    query: """
+                        SELECT to_char(period_start, 'DD Mon HH24:MI'), carrier_name, origin, departures, cancelled, \
+                        round(mean_dep_delay::numeric, 1), max_dep_delay \
+                        FROM delays_hourly ORDER BY period_start DESC, departures DESC, carrier_name
+                        """),
             ]
         }
     }

@@ -4,72 +4,129 @@ internal import MillraceObservability
 
 /// What the demo shows: a redrawn screen on a terminal, a line a second elsewhere.
 struct DemoScreen {
-    /// A table from the database: column names, then rows.
-    struct Panel {
-        var title: String
-        var header: [String]
-        var rows: [[String]]
-    }
+    /// Clears the screen and hides the cursor.
+    static let opening = "\u{1B}[2J\u{1B}[?25l"
+    /// Gives the cursor back.
+    static let closing = "\u{1B}[?25h"
 
-    let title: String
-    let isTerminal: Bool
+    private let scenario: DemoScenario
+    private let database: String
+    private let isTerminal: Bool
     private var previous = PipelineMetrics.Snapshot()
     private var previousTime: Int64 = 0
 
-    init(title: String, isTerminal: Bool) {
-        self.title = title
+    init(_ scenario: DemoScenario, database: String, isTerminal: Bool) {
+        self.scenario = scenario
+        self.database = database
         self.isTerminal = isTerminal
     }
 
     /// The next frame, ready to be written to standard output.
-    mutating func frame(_ metrics: PipelineMetrics.Snapshot, panels: [Panel], nowMicroseconds now: Int64) -> String {
+    ///
+    /// - Parameter panels: the rows of `scenario.panels`.
+    mutating func frame(_ metrics: PipelineMetrics.Snapshot, panels: [[[String]]], nowMicroseconds now: Int64) -> String {
         let seconds = previousTime == 0 ? 0 : Double(now - previousTime) / 1e6
         func rate(_ value: Int, _ before: Int) -> Int { seconds > 0 ? Int(Double(value - before) / seconds + 0.5) : 0 }
-        let polled = rate(metrics.polledRecords, previous.polledRecords)
-        let written = rate(metrics.writtenRowsTotal, previous.writtenRowsTotal)
+        let events = rate(metrics.polledRecords, previous.polledRecords)
+        let rows = rate(metrics.writtenRowsTotal, previous.writtenRowsTotal)
+        let commits = rate(metrics.commits, previous.commits)
         previous = metrics
         previousTime = now
-        let lag = metrics.watermark.map { "\(time($0)) (\(Fixed.text(Double(now / 1000 - $0) / 1000, digits: 1)) s behind)" }
+        let latency = metrics.intervalLatency
+        let eventTime = DemoScreen.eventTime(metrics.watermark, now: now / 1000)
         guard isTerminal else {
-            return "events/s \(polled)  rows/s \(written)  event→commit p50 \(milliseconds(metrics.intervalLatency.p50)) "
-                + "p99 \(milliseconds(metrics.intervalLatency.p99))  watermark \(lag ?? "none")  "
+            return "events/s \(events)  rows/s \(rows)  event→commit p50 \(DemoScreen.milliseconds(latency.p50)) "
+                + "p99 \(DemoScreen.milliseconds(latency.p99))  watermark \(eventTime)  "
                 + "dead letters \(metrics.rejectedRowsTotal)\n"
         }
+        let reasons = metrics.rejectedRows.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
         var lines = [
-            title, "",
-            "  events/s \(pad(polled, 9))    rows/s \(pad(written, 9))    commits \(pad(metrics.commits, 9))",
-            "  event→commit   p50 \(milliseconds(metrics.intervalLatency.p50))   "
-                + "p99 \(milliseconds(metrics.intervalLatency.p99))   max \(milliseconds(metrics.intervalLatency.max))",
-            "  watermark      \(lag ?? "none yet")",
-            "  dead letters   \(metrics.rejectedRowsTotal)"
-                + metrics.rejectedRows.sorted { $0.key < $1.key }.map { "   \($0.key) \($0.value)" }.joined(),
+            DemoScreen.bold("millrace demo \(scenario.rawValue)"), scenario.summary, "",
+            "events/s      " + DemoScreen.right("\(events)", 9) + "    rows/s " + DemoScreen.right("\(rows)", 9)
+                + "    transactions/s " + DemoScreen.right("\(commits)", 6),
+            "event→commit  " + DemoScreen.right(DemoScreen.milliseconds(latency.p50), 9) + " p50   "
+                + DemoScreen.right(DemoScreen.milliseconds(latency.p99), 9) + " p99   "
+                + DemoScreen.right(DemoScreen.milliseconds(latency.max), 9) + " max",
+            "watermark     \(eventTime)",
+            "dead letters  " + DemoScreen.right("\(metrics.rejectedRowsTotal)", 9)
+                + (reasons.isEmpty ? "" : "    " + reasons.joined(separator: ", ")),
         ]
-        for panel in panels {
-            lines += ["", "  \(panel.title)"] + DemoScreen.table(panel).map { "    " + $0 }
+        for (panel, rows) in zip(scenario.panels, panels) {
+            lines += ["", DemoScreen.bold(panel.title)] + DemoScreen.table(panel, rows)
         }
-        lines += ["", "  Ctrl-C ends the demo."]
-        // Home, each line cleared behind its text, the rest of the screen cleared: no flicker.
-        return "\u{1B}[H" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
+        lines += ["", "psql \(database)", "Ctrl-C ends the pipeline."]
+        return DemoScreen.drawn(lines, size: DemoScreen.terminalSize())
     }
 
-    static func table(_ panel: Panel) -> [String] {
-        let rows = [panel.header] + panel.rows
-        let widths = panel.header.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            row.enumerated().map { index, cell in
-                cell + String(repeating: " ", count: widths[index] - cell.count)
-            }.joined(separator: "  ")
+    /// A header and exactly `panel.rows` lines, so that what is below stays where it is. Numbers stand to the right.
+    static func table(_ panel: DemoScenario.Panel, _ rows: [[String]]) -> [String] {
+        let rows = rows.filter { $0.count == panel.columns.count }
+        let widths = panel.columns.indices.map { column in
+            max(panel.columns[column].width, rows.map { $0[column].count }.max() ?? 0)
         }
+        func line(_ cells: [String]) -> String {
+            zip(panel.columns, zip(cells, widths)).map { column, cell in
+                column.isNumber ? right(cell.0, cell.1) : left(cell.0, cell.1)
+            }.joined(separator: "   ")
+        }
+        let blank = Array(repeating: "", count: max(0, panel.rows - rows.count))
+        return [dim(line(panel.columns.map(\.name)))] + rows.map(line) + blank
     }
 
-    private func pad(_ value: Int, _ width: Int) -> String {
-        let text = String(value)
-        return String(repeating: " ", count: max(0, width - text.count)) + text
+    /// Written over the frame before without clearing the screen first, and cut to its size: nothing flickers or scrolls.
+    private static func drawn(_ lines: [String], size: (columns: Int, rows: Int)) -> String {
+        var text = "\u{1B}[H"
+        for (index, line) in lines.prefix(size.rows - 1).enumerated() {
+            if index > 0 { text += "\r\n" }
+            text += cut(" " + line, to: size.columns) + "\u{1B}[K"
+        }
+        return text + "\r\n\u{1B}[J"
     }
 
-    private func milliseconds(_ microseconds: Int64) -> String { Fixed.text(Double(microseconds) / 1000, digits: 1) + " ms" }
+    /// The first `columns` characters; escape sequences take no place.
+    private static func cut(_ line: String, to columns: Int) -> String {
+        var taken = 0
+        var inEscape = false
+        var result = ""
+        for character in line {
+            if inEscape {
+                inEscape = !character.isLetter
+            } else if character == "\u{1B}" {
+                inEscape = true
+            } else {
+                taken += 1
+                if taken > columns { continue }
+            }
+            result.append(character)
+        }
+        return result
+    }
 
-    private func time(_ milliseconds: Int64) -> String { String(DemoTime.text(milliseconds).dropFirst(11)) }
+    private static func terminalSize() -> (columns: Int, rows: Int) {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 1 else { return (80, 40) }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
+    /// The watermark, and how far it is behind the clock; a replay of other days has no such distance.
+    private static func eventTime(_ watermark: Int64?, now: Int64) -> String {
+        guard let watermark else { return "none yet" }
+        let text = DemoTime.text(watermark)
+        guard abs(now - watermark) < 86_400_000 else { return String(text.dropLast(4)) }
+        return "\(text.dropFirst(11)) (\(Fixed.text(Double(now - watermark) / 1000, digits: 1)) s behind)"
+    }
+
+    private static func bold(_ text: String) -> String { "\u{1B}[1m\(text)\u{1B}[0m" }
+    private static func dim(_ text: String) -> String { "\u{1B}[2m\(text)\u{1B}[0m" }
+    private static func left(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(0, width - text.count))
+    }
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+    private static func milliseconds(_ microseconds: Int64) -> String {
+        Fixed.text(Double(microseconds) / 1000, digits: 1) + " ms"
+    }
 }
 
 /// Fixed-point text of a number; Foundation's formatting is not linked.

@@ -4,7 +4,7 @@ internal import MillraceCore
 /// Replays prepared flights in the order of their actual departures, a day in a minute.
 ///
 /// The file is `flights.jsonl` as `pipelines/flights/prepare_flights.py` writes it: one flight a line, ordered by
-/// `dep_time`. Event time is the scheduled departure, so the real delays are the real disorder.
+/// `known_at`. Event time is the scheduled departure, so the real delays are the real disorder.
 struct FlightReplay: EventGenerator {
     let topic = "flights"
     let ownDueTimes = true
@@ -52,10 +52,10 @@ struct FlightReplay: EventGenerator {
         return nil
     }
 
-    /// Milliseconds of the line's `dep_time`.
+    /// Milliseconds of the line's `known_at`.
     private func departure(_ line: Substring.UTF8View) -> Int64? {
         let bytes = Array(line)
-        let name = Array("\"dep_time\"".utf8)
+        let name = Array("\"known_at\"".utf8)
         guard bytes.count > name.count else { return nil }
         for i in 0..<(bytes.count - name.count) where bytes[i] == name[0] && Array(bytes[i..<(i + name.count)]) == name {
             guard let quote = bytes[(i + name.count)...].firstIndex(of: UInt8(ascii: "\"")) else { return nil }

@@ -86,12 +86,12 @@ struct GraphBuilder {
         }
     }
 
-    /// Bounded sources never follow the wall clock.
-    private func isBounded(behind node: Int) -> Bool {
+    /// The source a watermark node stands behind.
+    private func source(behind node: Int) -> SourcePlan? {
         var next = node
         while let input = plan.nodes[next].inputs.first { next = input }
-        guard case .source(let index) = plan.nodes[next].kind else { return false }
-        return Registry.millrace.isBounded(plan.sources[index])
+        guard case .source(let index) = plan.nodes[next].kind else { return nil }
+        return plan.sources[index]
     }
 
     /// The watermark node of a source: its only consumer chain before any branch.
@@ -117,7 +117,11 @@ struct GraphBuilder {
             return try ProjectOperator(expressions, schema: node.schema, object: node.object)
         case .filter(let predicate): return try FilterOperator(predicate, object: node.object)
         case .watermark(let watermark):
-            return try WatermarkOperator(watermark, partitions: 0, isBounded: isBounded(behind: index), object: node.object)
+            let source = source(behind: index)
+            return try WatermarkOperator(
+                watermark, partitions: 0, isBounded: source.map(Registry.millrace.isBounded) ?? false,
+                isSequential: source?.connector != "kafka", rowtimeName: input(0).fields[watermark.rowtimeColumn].name,
+                object: node.object)
         case .staticJoin(let join):
             return try StaticJoinOperator(
                 join, probe: input(0), build: input(1), object: node.object, limits: options.limits)
@@ -142,7 +146,14 @@ struct GraphBuilder {
             return try GroupAggregateOperator(
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
         case .union: return UnionOperator(inputs: node.inputs.count, object: node.object)
-        case .sink(let sink): return SinkOperator(sink: try makeSink(plan.sinks[sink]), object: plan.sinks[sink].name)
+        case .sink(let index):
+            let sink = plan.sinks[index]
+            // PostgreSQL's sink knows more of its table, and checks for itself.
+            let required = sink.schema.fields.enumerated().filter { _, field in
+                sink.connector != "postgres" && (!field.isNullable || sink.primaryKey.contains(field.name))
+            }
+            return SinkOperator(
+                sink: try makeSink(sink), required: required.map { ($0.offset, $0.element.name) }, object: sink.name)
         }
     }
 

@@ -49,6 +49,7 @@ public final class Pipeline: Sendable {
     ///
     /// - Throws: whatever is wrong with models, database, topics or files at the start.
     public func start() throws(Diagnostic) {
+        if let refused = PipelineCheck.promises(plan).first { throw refused }
         var models: [any Model] = []
         for model in plan.models {
             models.append(try ModelProviders.load(model, baseDirectory: options.baseDirectory))

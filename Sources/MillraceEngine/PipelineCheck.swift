@@ -20,6 +20,42 @@ public enum PipelineCheck {
         }
     }
 
+    /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
+    ///
+    /// Windows are rebuilt after a restart by reading their rows again. The rows of a window over a window are results,
+    /// which are not made again, so its open windows would come back incomplete: refused until state is stored.
+    public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
+        guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
+        return plan.nodes.indices.compactMap { index in
+            guard isWindow(plan.nodes[index]) else { return nil }
+            let behind = ancestors(of: index, in: plan)
+            guard behind.contains(where: { isWindow(plan.nodes[$0]) }),
+                behind.contains(where: { isUnboundedSource(plan.nodes[$0], plan) })
+            else { return nil }
+            return Diagnostic(
+                "a window over the results of a window cannot be restarted exactly yet",
+                hint: "Write the first window to a table and aggregate there, or read a bounded source.")
+        }
+    }
+
+    private static func isWindow(_ node: PlanNode) -> Bool {
+        if case .windowAggregate = node.kind { true } else { false }
+    }
+
+    private static func isUnboundedSource(_ node: PlanNode, _ plan: ExecutionPlan) -> Bool {
+        guard case .source(let index) = node.kind else { return false }
+        return !Registry.millrace.isBounded(plan.sources[index])
+    }
+
+    private static func ancestors(of index: Int, in plan: ExecutionPlan) -> Set<Int> {
+        var found: Set<Int> = []
+        var next = plan.nodes[index].inputs
+        while let node = next.popLast() {
+            if found.insert(node).inserted { next += plan.nodes[node].inputs }
+        }
+        return found
+    }
+
     /// Compares topics, tables, columns and types with the real broker and database.
     public static func outside(_ plan: ExecutionPlan) -> [Diagnostic] {
         topics(plan) + PostgresConnector.check(plan: plan)

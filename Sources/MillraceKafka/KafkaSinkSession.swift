@@ -39,7 +39,6 @@ public final class KafkaSinkSession: SinkSession {
     private var undeliveredBytes = 0
     private var failure: Diagnostic?
     private var isClosed = false
-    private var hasWarned = false
 
     /// - Throws: `.user` for wrong options; `exactly-once` is not there yet.
     init(plan: SinkPlan, limits: Limits, log: Log) throws(Diagnostic) {
@@ -155,12 +154,6 @@ public final class KafkaSinkSession: SinkSession {
     public func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter])
         throws(Diagnostic)
     {
-        if !deadLetters.isEmpty, !hasWarned {
-            hasWarned = true
-            log(
-                .warning, "dead letters have no table to go to and are dropped: no PostgreSQL sink in this pipeline",
-                ["sink": name])
-        }
         sections[sections.count - 1].ticket = ticket
         sections.append(Section(ticket: .max, undelivered: 0))
     }

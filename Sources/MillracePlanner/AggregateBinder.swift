@@ -155,12 +155,19 @@ final class AggregateBinder {
         return true
     }
 
+    /// All of GROUP BY's list.
+    private var groupByRange: SourceRange {
+        let places = syntax.groupBy.compactMap { if case .expression(let expression) = $0 { expression.range } else { nil } }
+        guard let first = places.first, let last = places.last else { return syntax.range }
+        return first.through(last)
+    }
+
     /// Window or bounded input; anything else would have to be taken back later.
     private func checkWindow() -> Bool {
         if case .function(let identity)? = window {
             guard parts.contains(.start), parts.contains(.end) else {
                 log.error(
-                    "GROUP BY has no \(parts.contains(.start) ? "window_end" : "window_start")", at: syntax.range,
+                    "GROUP BY has no \(parts.contains(.start) ? "window_end" : "window_start")", at: groupByRange,
                     hint: "A window aggregate groups by window_start and window_end.")
                 return false
             }

@@ -77,7 +77,8 @@ final class Connection {
     /// Why the connection failed: the server's words, without host, address or password.
     var connectMessage: String {
         let text = String(cString: PQerrorMessage(raw))
-        let line = text.split(separator: "\n").last.map(String.init) ?? "unknown error"
+        // libpq puts advice behind the reason, indented.
+        let line = text.split(separator: "\n").last { !$0.hasPrefix("\t") }.map(String.init) ?? "unknown error"
         for marker in ["FATAL:  ", "failed: ", "error: "] {
             var rest = line[...]
             var tail: Substring?

@@ -14,7 +14,7 @@ struct Check: ParsableCommand {
 
     func run() throws {
         let (file, plan) = try pipeline.load()
-        var found = PipelineCheck.models(plan, baseDirectory: file.directory)
+        var found = PipelineCheck.promises(plan) + PipelineCheck.models(plan, baseDirectory: file.directory)
         if connect { found += PipelineCheck.outside(plan) }
         guard found.isEmpty else {
             Console.error(file.rendered(found))

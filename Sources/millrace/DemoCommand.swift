@@ -28,7 +28,7 @@ struct Demo: ParsableCommand {
     }
 
     func run() throws {
-        let signals = StopSignals()
+        let signals = StopSignals(hangup: true)
         var options = MillraceDemo.Demo.Options()
         options.scenario = scenario
         options.eventsPerSecond = rate
@@ -38,7 +38,12 @@ struct Demo: ParsableCommand {
         do {
             let demo = try MillraceDemo.Demo(options) { Console.raw($0) }
             try demo.run { milliseconds, finished in
-                signals.wait(finished: finished, milliseconds: milliseconds) != .timeout
+                switch signals.wait(finished: finished, milliseconds: milliseconds) {
+                case .timeout: .timeout
+                case .finished: .finished
+                case .signal(SIGINT): .interrupted
+                case .signal: .terminated
+                }
             }
         } catch {
             Console.error(error.rendered(file: "", source: ""))

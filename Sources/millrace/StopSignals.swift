@@ -6,11 +6,14 @@ struct StopSignals: ~Copyable {
     private let descriptor: Int32
 
     /// Call before any thread starts: threads inherit the mask, so the signals reach only this descriptor.
-    init() {
+    ///
+    /// - Parameter hangup: also SIGHUP, the end of the terminal.
+    init(hangup: Bool = false) {
         var set = sigset_t()
         sigemptyset(&set)
         sigaddset(&set, SIGINT)
         sigaddset(&set, SIGTERM)
+        if hangup { sigaddset(&set, SIGHUP) }
         pthread_sigmask(SIG_BLOCK, &set, nil)
         signal(SIGPIPE, SIG_IGN)
         descriptor = signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC))
@@ -18,7 +21,7 @@ struct StopSignals: ~Copyable {
 
     deinit { close(descriptor) }
 
-    enum Event { case signal, finished, timeout }
+    enum Event { case signal(Int32), finished, timeout }
 
     /// Waits for a signal, for `finished` to become readable, or for the time to pass (-1: for ever).
     func wait(finished: Int32, milliseconds: Int32 = -1) -> Event {
@@ -30,6 +33,6 @@ struct StopSignals: ~Copyable {
         if watched[1].revents != 0 { return .finished }
         var info = signalfd_siginfo()
         _ = read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size)
-        return .signal
+        return .signal(Int32(info.ssi_signo))
     }
 }

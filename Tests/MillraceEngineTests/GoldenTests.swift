@@ -63,7 +63,10 @@ struct GoldenTests {
         for section in golden.sections where section.kind == "expect" {
             let path = directory.appendingPathComponent(section.name)
             result[GoldenCase.Key(kind: "expect", name: section.name)] =
-                (try? String(contentsOf: path, encoding: .utf8)) ?? "(no such file)\n"
+                (try? String(contentsOf: path, encoding: .utf8)).map {
+                    $0.replacingOccurrences(of: directory.path, with: "DIR").replacingOccurrences(
+                        of: "^\\{\"time\":\"[^\"]*\"|\n\\{\"time\":\"[^\"]*\"", with: "{\"time\":\"TIME\"", options: .regularExpression)
+                } ?? "(no such file)\n"
         }
         return result
     }

@@ -104,20 +104,21 @@ final class ForestModel: Model {
             }
             targets.append((sum: sum, isFloat: outputs[index].type == .float))
         }
-        switch layout {
-        case .narrow(let forest): return scorer(forest, sources, targets, maxRows)
-        case .wideFloat(let forest): return scorer(forest, sources, targets, maxRows)
-        case .wide(let forest): return scorer(forest, sources, targets, maxRows)
-        case .generalFloat(let forest): return scorer(forest, sources, targets, maxRows)
-        case .general(let forest): return scorer(forest, sources, targets, maxRows)
-        }
+        let run: ForestScorer.Run =
+            switch layout {
+            case .narrow(let forest): .narrow(makeRun(forest, sources, targets, maxRows))
+            case .wideFloat(let forest): .wideFloat(makeRun(forest, sources, targets, maxRows))
+            case .wide(let forest): .wide(makeRun(forest, sources, targets, maxRows))
+            case .generalFloat(let forest): .generalFloat(makeRun(forest, sources, targets, maxRows))
+            case .general(let forest): .general(makeRun(forest, sources, targets, maxRows))
+            }
+        return ForestScorer(run)
     }
 
-    @inline(__always)
-    private func scorer<Node, Sum>(
+    private func makeRun<Node, Sum>(
         _ forest: Forest<Node, Sum>, _ sources: [NumericSource], _ targets: [(sum: Int, isFloat: Bool)], _ maxRows: Int
-    ) -> any Scorer {
-        ForestScorer(
+    ) -> ForestRun<Node, Sum> {
+        ForestRun(
             forest: forest, sources: sources, outputs: targets, transform: transform, nullFails: nullFails,
             roundsToFloat: usesFloat, maxRows: maxRows)
     }

@@ -73,6 +73,9 @@ open class Operator {
     /// Lowers `offsets[partition]` to the oldest record of `source` that open state still needs. Default: none.
     open func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {}
 
+    /// The last millisecond of the newest window that has been emitted; `EventTime.none` without windows.
+    open var emittedThrough: Int64 { EventTime.none }
+
     /// Before the first batch after a restart: windows up to this watermark were emitted before it.
     open func restore(emittedWatermark: Int64, port: Int) {
         for output in outputs { output.target.restore(emittedWatermark: emittedWatermark, port: output.port) }

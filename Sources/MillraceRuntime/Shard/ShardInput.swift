@@ -69,8 +69,13 @@ final class ShardInput {
         replayScratch.removeAll(keepingCapacity: true)
         for partition in partitions.indices { replayScratch.append(next(partition)) }
         for each in operators { each.lowerReplayOffsets(&replayScratch, source: index) }
-        let combined = watermark?.combinedWatermark ?? EventTime.none
         let own = watermark?.partitionWatermarks ?? []
+        var combined = watermark?.combinedWatermark ?? EventTime.none
+        if combined == EventTime.end {
+            // The end of bounded input closed every open window. A later run over new rows must neither find all of them
+            // late nor open those windows again.
+            combined = operators.reduce(own.max() ?? EventTime.none) { max($0, $1.emittedThrough) }
+        }
         var result: [SourcePosition] = []
         result.reserveCapacity(partitions.count)
         for (i, partition) in partitions.enumerated() {

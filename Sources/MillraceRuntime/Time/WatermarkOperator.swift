@@ -24,6 +24,7 @@ public final class WatermarkOperator: Operator {
     private let plan: WatermarkPlan
     private let evaluator: ExpressionEvaluator
     private let isBounded: Bool
+    private let isSequential: Bool
     private var partitions: [Partition]
     private var combined = EventTime.none
     private var announced = EventTime.none
@@ -34,13 +35,22 @@ public final class WatermarkOperator: Operator {
     /// Wall clock, microseconds, at which `tick` has something to do; nil: not before the next record.
     public private(set) var nextDeadline: Int64?
     private let selection = RowSelection()
+    private let rowtimeName: String
 
     /// - Parameters:
     ///   - partitions: known ones; more may come, by index.
     ///   - isBounded: never looks at the wall clock.
-    public init(_ plan: WatermarkPlan, partitions: Int, isBounded: Bool = false, object: String) throws(Diagnostic) {
+    ///   - rowtimeName: the event-time column, for dead letters.
+    ///   - isSequential: partitions are read one after the other (files), so they have one watermark together; a file that
+    ///     has not begun holds nothing back. As in Flink, where a reader has one split at a time.
+    public init(
+        _ plan: WatermarkPlan, partitions: Int, isBounded: Bool = false, isSequential: Bool = false,
+        rowtimeName: String = "event time", object: String
+    ) throws(Diagnostic) {
         self.plan = plan
+        self.rowtimeName = rowtimeName
         self.isBounded = isBounded
+        self.isSequential = isSequential
         evaluator = try ExpressionEvaluator([plan.expression])
         self.partitions = Array(repeating: Partition(), count: partitions)
         super.init(object: object)
@@ -55,7 +65,8 @@ public final class WatermarkOperator: Operator {
 
     /// Newly discovered partitions hold event time until they deliver or turn out to be idle.
     public func setPartitionCount(_ count: Int) {
-        guard count > partitions.count else { return }
+        guard count > partitions.count, !isSequential || partitions.isEmpty else { return }
+        let count = isSequential ? 1 : count
         partitions.append(contentsOf: repeatElement(Partition(), count: count - partitions.count))
         allIdleSince = nil
         if usesClock { nextDeadline = .min }
@@ -75,7 +86,7 @@ public final class WatermarkOperator: Operator {
             let origin = metadata.origins[row]
             metadata.watermarks[row] = combined
             var index = 0
-            if let records, origin >= 0 { index = Int(records.partition[Int(origin)]) }
+            if !isSequential, let records, origin >= 0 { index = Int(records.partition[Int(origin)]) }
             if index >= partitions.count { setPartitionCount(index + 1) }
             partitions[index].lastRecord = now
             if !rowtime.allValid, rowtime.states[row] != CellState.valid {
@@ -87,7 +98,7 @@ public final class WatermarkOperator: Operator {
                 let state = rowtime.states[row]
                 try context.reject(
                     origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                    detail: "event-time column")
+                    detail: "column \"\(rowtimeName)\"")
                 continue
             }
             if rejected { selection.append(row) }
@@ -214,13 +225,17 @@ public final class WatermarkOperator: Operator {
     /// Before the first batch: continues from stored positions, and tells the operators behind it.
     ///
     /// - Parameter replaying: partitions that are read from before their stored position. Event time stands still until
-    ///   each has come to it: by a row at or behind the last applied one, or by `endReplay`.
+    ///   each has come to it: by a row at or behind the last applied one, or by `endReplay`. A sequential source reads its
+    ///   rows in the same order again, so its time cannot run ahead.
     public func restore(partitionWatermarks: [Int64], combined: Int64, replaying: [Bool] = []) {
         setPartitionCount(partitionWatermarks.count)
-        for (index, watermark) in partitionWatermarks.enumerated() { partitions[index].watermark = watermark }
+        for (index, watermark) in partitionWatermarks.enumerated() {
+            let place = isSequential ? 0 : index
+            partitions[place].watermark = max(partitions[place].watermark, watermark)
+        }
         self.combined = combined
         announced = EventTime.none
-        for (index, isReplaying) in replaying.enumerated() where isReplaying && index < partitions.count {
+        for (index, isReplaying) in replaying.enumerated() where isReplaying && !isSequential && index < partitions.count {
             partitions[index].isReplaying = true
         }
         self.replaying = partitions.count { $0.isReplaying }

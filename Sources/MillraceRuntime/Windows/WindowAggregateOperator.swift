@@ -29,6 +29,7 @@ public final class WindowAggregateOperator: Operator {
     /// The smallest watermark at which a window fires or goes away.
     private var nextTimer = EventTime.end
     private var emittedWatermark = EventTime.none
+    private var newestEmitted = EventTime.none
 
     private let pendingCapacity = 4096
     private let pendingRows: UnsafeMutablePointer<Int32>
@@ -85,6 +86,8 @@ public final class WindowAggregateOperator: Operator {
     public var groupCount: Int { groups }
     /// Bytes of keys, strings and sets that are kept now.
     public var stateBytes: Int { store.usedBytes }
+
+    public override var emittedThrough: Int64 { newestEmitted }
 
     // MARK: - Rows
 
@@ -287,6 +290,7 @@ public final class WindowAggregateOperator: Operator {
             guard window.end - 1 <= newWatermark else { break }
             guard !window.isFired else { continue }
             window.isFired = true
+            newestEmitted = max(newestEmitted, window.end - 1)
             for i in window.keys.indices {
                 try append(window.keys[i], window.records[i], window.start, window.end, context)
             }
@@ -377,6 +381,7 @@ public final class WindowAggregateOperator: Operator {
     {
         let fired = sessions.takeFired(newWatermark)
         for session in fired where session.end - 1 > emittedWatermark {
+            newestEmitted = max(newestEmitted, session.end - 1)
             try append(session.key, session.record, session.start, session.end, context)
         }
         try emitOutput(context)

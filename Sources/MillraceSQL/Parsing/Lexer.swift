@@ -75,6 +75,12 @@ struct Lexer {
         case 0x3F:
             at += 1
             add(.parameter, "", from: start)
+        case 0x24 where byte(1) == 0x7B:
+            while at < bytes.count, bytes[at] != 0x7D, bytes[at] != 0x0A { at += 1 }
+            if byte() == 0x7D { at += 1 }
+            addInvalid(
+                "variable \"\(text(start..<at))\" stands outside a WITH value",
+                hint: "Variables are filled in only inside the quotes of WITH values, as in 'topic' = '${name}'.", from: start)
         case 0xE2 where byte(1) == 0x80 && (0x98...0x9F).contains(byte(2)):
             at += 3
             addInvalid(

@@ -1,0 +1,36 @@
+import MillraceCore
+
+/// Every SQL function as Markdown, from the table that binds calls; `docs/functions.md` holds the result.
+public enum FunctionReference {
+    /// One table a family, functions by name. Ends with a line end.
+    public static func markdown() -> String {
+        let families: [(String, [FunctionDeclaration])] = [
+            ("Numbers", FunctionTable.numbers), ("Text", FunctionTable.strings), ("Hashes", FunctionTable.hashes),
+            ("Times", FunctionTable.times), ("Conditions", FunctionTable.conditions),
+            ("Arrays and maps", FunctionTable.nested),
+        ]
+        return families.map { title, declarations in
+            let lines = declarations.sorted { $0.names[0] < $1.names[0] }.map(line)
+            return (["## \(title)", "", "| Call | Result | Meaning |", "|---|---|---|"] + lines).joined(separator: "\n")
+        }.joined(separator: "\n\n") + "\n"
+    }
+
+    private static func line(_ declaration: FunctionDeclaration) -> String {
+        var calls = declaration.overloads.map { "`\(declaration.names[0])\($0.signature)`" }
+        let others = declaration.names.dropFirst().map { "`\($0)`" }
+        if !others.isEmpty { calls.append("also " + others.joined(separator: ", ")) }
+        var meaning = declaration.documentation
+        if declaration.mayBeNull, !meaning.contains("NULL") { meaning += "; may be NULL" }
+        return "| \(calls.joined(separator: "<br>")) | \(result(declaration)) | \(meaning) |"
+    }
+
+    /// The result's type where it does not depend on the arguments.
+    private static func result(_ declaration: FunctionDeclaration) -> String {
+        let types = Set(
+            declaration.overloads.flatMap { overload in
+                [[.null], [.bigInt, .bigInt, .bigInt], [.double, .double, .double]].map { overload.result($0) }
+            })
+        guard types.count == 1, let type = types.first, type != .null else { return "as the argument" }
+        return "`\(type)`"
+    }
+}

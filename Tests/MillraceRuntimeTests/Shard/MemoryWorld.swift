@@ -1,0 +1,139 @@
+import MillraceCore
+import MillraceRuntime
+import MillraceTestSupport
+
+/// Partitions that are read in random bites. Throws `Crash` when its time has come: a process that dies between two calls.
+final class ScriptedSource: Source {
+    let log: [[[Value]]]
+    let partitions: [SourcePartition]
+    let descriptor: Int32 = -1
+    private var next: [Int]
+    private var random: SeededGenerator
+    private var pollsLeft: Int
+    private let isBounded: Bool
+
+    static let crash = Diagnostic("the process dies here", fault: .bug)
+
+    init(_ log: [[[Value]]], random: SeededGenerator, crashAfterPolls: Int?) {
+        self.log = log
+        self.random = random
+        partitions = log.indices.map { SourcePartition(topic: "t", partition: Int32($0)) }
+        next = log.map { _ in 0 }
+        pollsLeft = crashAfterPolls ?? .max
+        isBounded = crashAfterPolls == nil
+    }
+
+    func isAtEnd(partition: Int) -> Bool { next[partition] == log[partition].count }
+    func start(from positions: [SourcePosition]) throws(Diagnostic) {
+        for position in positions { next[Int(position.partition.partition)] = Int(position.replayOffset) }
+    }
+    func nextOffset(partition: Int) -> Int64 { Int64(next[partition]) }
+    func committed(_ positions: [SourcePosition]) {}
+    func close() {}
+
+    func poll(into batch: SourceBatch) throws(Diagnostic) -> SourceStatus {
+        batch.clear()
+        pollsLeft -= 1
+        if pollsLeft < 0 { throw ScriptedSource.crash }
+        for _ in 0..<Int.random(in: 0...20, using: &random) {
+            let partition = Int.random(in: 0..<log.count, using: &random)
+            guard next[partition] < log[partition].count else { continue }
+            let origin = batch.records.count
+            batch.records.append(
+                partition: Int32(partition), offset: Int64(next[partition]), timestamp: 0, key: .absent, value: .empty)
+            for (column, value) in zip(batch.rows.columns, log[partition][next[partition]]) {
+                column.append(value, arena: batch.arena)
+            }
+            batch.rows.metadata.reserve(batch.rows.count + 1)
+            batch.rows.metadata.origins[batch.rows.count] = Int32(origin)
+            batch.rows.count += 1
+            next[partition] += 1
+        }
+        let isDone = log.indices.allSatisfy { next[$0] == log[$0].count }
+        return isDone && isBounded ? .finished : .more
+    }
+}
+
+/// What a database keeps when its client dies: committed transactions, nothing else.
+final class MemoryDatabase {
+    var rows: [String: [[Value]]] = [:]
+    var deadLetters: [DeadLetter] = []
+    var positions: [SourceName: [SourcePartition: SourcePosition]] = [:]
+}
+
+/// A session with two transactions in flight that commit whenever chance says so, the dying client's included.
+final class MemorySession: SinkSession {
+    private struct Transaction {
+        var ticket: Int64
+        var rows: [String: [[Value]]]
+        var positions: [SourceName: [SourcePosition]]
+        var deadLetters: [DeadLetter]
+    }
+    private let database: MemoryDatabase
+    private var random: SeededGenerator
+    fileprivate var pending: [String: [[Value]]] = [:]
+    private var inFlight: [Transaction] = []
+    private var durable: Int64 = -1
+
+    init(_ database: MemoryDatabase, random: SeededGenerator) {
+        self.database = database
+        self.random = random
+    }
+
+    let descriptor: Int32 = -1
+    let wantsWrite = false
+    let deadline: Int64? = nil
+    let uncommittedBytes = 0
+    var uncommittedRows: Int { pending.values.reduce(0) { $0 + $1.count } }
+    var canSubmit: Bool { inFlight.count < 2 }
+
+    func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]) throws(Diagnostic) {
+        precondition(canSubmit, "submitted without a free slot")
+        inFlight.append(Transaction(ticket: ticket, rows: pending, positions: positions, deadLetters: deadLetters))
+        pending = [:]
+    }
+
+    func drive(now: Int64) throws(Diagnostic) -> Int64 {
+        while !inFlight.isEmpty, Int.random(in: 0..<3, using: &random) > 0 { commitFirst() }
+        return durable
+    }
+
+    func close(deadlineMicroseconds: Int64) throws(Diagnostic) { while !inFlight.isEmpty { commitFirst() } }
+
+    /// The client is gone: what is on the wire may still commit, in order.
+    func die() {
+        while !inFlight.isEmpty, Bool.random(using: &random) { commitFirst() }
+        inFlight = []
+    }
+
+    private func commitFirst() {
+        let transaction = inFlight.removeFirst()
+        durable = transaction.ticket
+        for (sink, rows) in transaction.rows { database.rows[sink, default: []] += rows }
+        database.deadLetters += transaction.deadLetters
+        for (source, positions) in transaction.positions {
+            for position in positions { database.positions[source, default: [:]][position.partition] = position }
+        }
+    }
+}
+
+final class MemorySink: Sink {
+    private let name: String
+    private let session: MemorySession
+    init(_ name: String, _ session: MemorySession) {
+        self.name = name
+        self.session = session
+    }
+    func write(_ batch: ColumnBatch, reject: (Int, RowErrorCode, String) -> Void) throws(Diagnostic) {
+        session.pending[name, default: []] += batch.rows
+    }
+}
+
+final class SilentObserver: ShardObserver {
+    func polled(source: Int, records: Int) {}
+    func wrote(sink: String, rows: Int) {}
+    func rejected(_ letter: DeadLetter) {}
+    func committed(rows: Int, latencies: [Int64]) {}
+    func advanced(source: Int, watermark: Int64) {}
+    func finished(source: Int) {}
+}
