@@ -12,6 +12,10 @@ import Testing
 struct GoldenTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
 
+    /// `${models}` in the SQL.
+    static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("MillraceModelsTests/Fixtures")
+
     static let cases: [String] = {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
         return names.filter { $0.hasSuffix(".test") }.sorted()
@@ -43,7 +47,7 @@ struct GoldenTests {
 
     private func run(_ golden: GoldenCase, in directory: URL) throws -> [GoldenCase.Key: String] {
         let sql = try #require(golden.sections.first { $0.kind == "sql" }).text
-        let file = PipelineFile(path: "case.sql", text: sql, variables: ["dir": directory.path])
+        let file = PipelineFile(path: "case.sql", text: sql, variables: ["dir": directory.path, "models": GoldenTests.models.path])
         func hidingFolder(_ text: String) -> String {
             text.replacingOccurrences(of: directory.path, with: "DIR") + (text.hasSuffix("\n") ? "" : "\n")
         }
