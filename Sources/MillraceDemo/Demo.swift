@@ -42,7 +42,7 @@ public final class Demo {
         self.write = write
         let home = try DemoHome.pipelines(containing: options.scenario.file)
         // Before anything is started: it may be missing its file.
-        let flights = DemoHome.absolute(options.flightsFolder ?? home + "/../.deps/flights")
+        let flights = DemoHome.absolute(options.flightsFolder ?? home.dropLast("/pipelines".count) + "/.deps/flights")
         generator = try Demo.generator(options.scenario, flights: flights)
         write("starting a private PostgreSQL\n")
         database = try PrivatePostgres()

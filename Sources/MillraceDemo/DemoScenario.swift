@@ -80,7 +80,7 @@ public enum DemoScenario: String, CaseIterable, Sendable {
         case .salesByRegion:
             [
                 Panel(
-                    "newest windows", rows: 12,
+                    "newest windows", rows: 18,
                     columns: [Self.text("start", 8), Self.text("region", 14), Self.number("amount", 13)],
                     query: """
                         SELECT to_char(period_start, 'HH24:MI:SS'), sales_region, amount \

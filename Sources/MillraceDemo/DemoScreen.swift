@@ -14,6 +14,8 @@ struct DemoScreen {
     private let isTerminal: Bool
     private var previous = PipelineMetrics.Snapshot()
     private var previousTime: Int64 = 0
+    /// Of the newest interval in which something was committed.
+    private var latency = PipelineMetrics.Snapshot().latency
 
     init(_ scenario: DemoScenario, database: String, isTerminal: Bool) {
         self.scenario = scenario
@@ -32,7 +34,7 @@ struct DemoScreen {
         let commits = rate(metrics.commits, previous.commits)
         previous = metrics
         previousTime = now
-        let latency = metrics.intervalLatency
+        if metrics.intervalLatency.count > 0 { latency = metrics.intervalLatency }
         let eventTime = DemoScreen.eventTime(metrics.watermark, now: now / 1000)
         guard isTerminal else {
             return "events/s \(events)  rows/s \(rows)  event→commit p50 \(DemoScreen.milliseconds(latency.p50)) "

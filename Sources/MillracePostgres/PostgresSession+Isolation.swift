@@ -70,7 +70,7 @@ extension PostgresSession {
         }
         try connection.run("ROLLBACK TO SAVEPOINT millrace_rows; RELEASE SAVEPOINT millrace_rows")
         if block.rows == 1 {
-            SinkTransaction.append(deadLetter(block.origins.first ?? .none, sink, failure), to: letters)
+            SinkTransaction.append(deadLetter(block, sink, failure), to: letters)
             return 1
         }
         let middle = block.rows / 2
@@ -81,12 +81,16 @@ extension PostgresSession {
         return try refused + insert(high, into: sink, letters, connection)
     }
 
-    private func deadLetter(_ origin: RowOrigin, _ sink: PostgresSink, _ failure: ServerError) -> DeadLetter {
+    /// For the one row of `block`.
+    private func deadLetter(_ block: RowBlock, _ sink: PostgresSink, _ failure: ServerError) -> DeadLetter {
+        let origin = block.origins.first ?? .none
+        let (key, value) = (block.key(of: origin), block.value(of: origin))
         let source = Int(origin.source)
         return DeadLetter(
             source: source >= 0 && source < sourceNames.count ? sourceNames[source] : "",
             partition: source >= 0 ? partition?(source, Int(origin.partition)) : nil,
-            offset: source >= 0 ? origin.offset : nil, key: nil, value: nil, object: sink.plan.name,
+            offset: source >= 0 ? origin.offset : nil, key: key.isAbsent ? nil : key.array,
+            value: value.isAbsent ? nil : value.array, object: sink.plan.name,
             reason: .rejectedBySink, detail: failure.sanitized, time: clock.wallMicroseconds())
     }
 

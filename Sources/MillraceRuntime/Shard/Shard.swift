@@ -264,7 +264,9 @@ public final class Shard {
         for input in inputs where !input.isFinished {
             if let deadline = input.source.wakeDeadline { timeout = min(timeout, deadline - now) }
             if let deadline = input.watermark?.nextDeadline {
-                timeout = min(timeout, deadline - context.clock.wallMicroseconds())
+                // A deadline may be "at once", far below any clock.
+                let wall = context.clock.wallMicroseconds()
+                timeout = min(timeout, deadline <= wall ? 0 : deadline - wall)
             }
             if input.source.descriptor < 0 && input.source.wakeDeadline == nil { timeout = min(timeout, 1000) }
         }
