@@ -74,7 +74,7 @@ final class ScriptBinder {
 
     /// True when the name is free; reports it otherwise.
     private func isFree(_ name: ObjectName, _ ifNotExists: Bool) -> Bool {
-        guard query.catalog.entries[name.text] != nil else { return true }
+        guard query.catalog.find(name) != nil else { return true }
         if !ifNotExists {
             log.error(
                 "\"\(name.text)\" is already defined", at: name.range,

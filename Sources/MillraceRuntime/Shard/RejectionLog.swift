@@ -7,7 +7,8 @@ struct RejectionLog {
         var reason: RowErrorCode
     }
     private var counts: [Kind: Int] = [:]
-    private let isKept: Bool
+    /// Some session writes dead letters.
+    let isKept: Bool
 
     init(isKept: Bool) { self.isKept = isKept }
 

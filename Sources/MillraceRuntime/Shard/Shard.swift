@@ -195,9 +195,11 @@ public final class Shard {
                 "\(rejection.reason.reason) in \"\(rejection.object)\": \(rejection.detail)",
                 hint: Shard.place(of: letter)
                     + "Table \"\(letter.source)\" has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out.")
-        case .deadLetter: deadLetters.append(letter)
+        case .deadLetter: if keepsDeadLetters { deadLetters.append(letter) }
         }
     }
+
+    private var keepsDeadLetters: Bool { rejections.isKept }
 
     /// Where the record stands, as a sentence.
     private static func place(of letter: DeadLetter) -> String {

@@ -38,16 +38,20 @@ public final class WatermarkOperator: Operator {
     /// Wall clock, microseconds, at which `tick` has something to do; nil: not before the next record.
     public private(set) var nextDeadline: Int64?
     private let selection = RowSelection()
+    private let rowtimeName: String
 
     /// - Parameters:
     ///   - partitions: known ones; more may come, by index.
     ///   - isBounded: never looks at the wall clock.
+    ///   - rowtimeName: the event-time column, for dead letters.
     ///   - isSequential: partitions are read one after the other (files), so they have one watermark together; a file that
     ///     has not begun holds nothing back. As in Flink, where a reader has one split at a time.
     public init(
-        _ plan: WatermarkPlan, partitions: Int, isBounded: Bool = false, isSequential: Bool = false, object: String
+        _ plan: WatermarkPlan, partitions: Int, isBounded: Bool = false, isSequential: Bool = false,
+        rowtimeName: String = "event time", object: String
     ) throws(Diagnostic) {
         self.plan = plan
+        self.rowtimeName = rowtimeName
         self.isBounded = isBounded
         self.isSequential = isSequential
         evaluator = try ExpressionEvaluator([plan.expression])
@@ -97,7 +101,7 @@ public final class WatermarkOperator: Operator {
                 let state = rowtime.states[row]
                 try context.reject(
                     origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                    detail: "event-time column")
+                    detail: "column \"\(rowtimeName)\"")
                 continue
             }
             if rejected { selection.append(row) }
