@@ -49,7 +49,7 @@ extension IntegrationTests {
                 #expect(ended.errors.contains("Did you mean \"table-name\"?"), "\(ended)")
                 #expect(ended.errors.contains("\(file):6:31: error: column \"nmae\" is not in table \"numbers\""), "\(ended)")
                 #expect(ended.errors.contains("Did you mean \"name\"?"), "\(ended)")
-                #expect(ended.errors.contains("^^^^") && ended.errors.contains("3 errors in"), "\(ended)")
+                #expect(ended.errors.contains("^^^^") && ended.errors.contains("2 errors in"), "\(ended)")
             }
         }
 
