@@ -92,7 +92,7 @@ import Testing
         ("arr['a']", "an array index is INT, not STRING"),
         ("SUM(i) OVER (ORDER BY ts)", "OVER windows are not supported"),
         ("CAST(s AS DECIMAL(40, 2))", "the precision of DECIMAL is 1 to 38, not 40"),
-        ("i = (SELECT 1 FROM t)", "sub-queries in expressions are not supported"),
+        ("i = (SELECT 1 FROM t)", "this sub-query is not supported here"),
         ("TUMBLE_START(ts, INTERVAL '1' SECOND)", "window function TUMBLE_START needs a GROUP BY with its window"),
     ])
     func typeError(_ expression: String, _ message: String) {
