@@ -372,7 +372,7 @@ public final class KafkaSource: Source {
         isClosed = true
         discovery?.stop()
         if !uncommitted.isEmpty, !client.events.isDown {
-            client.commit(uncommittedOffsets, timeoutMilliseconds: 1_000)
+            client.commit(uncommittedOffsets, timeoutMilliseconds: 3_000)
         }
         destroyMessages()
         client.close()
