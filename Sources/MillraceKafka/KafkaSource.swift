@@ -22,6 +22,19 @@ public final class KafkaSource: Source {
         /// Bounded scans: the first offset not delivered.
         var bound: Int64?
         var isComplete = false
+
+        enum Verdict { case kept, keptAsLast, beyondBound, repeated }
+
+        /// Moves on to the record at `offset`.
+        @inline(__always)
+        mutating func take(_ offset: Int64, maySkipBack: Bool) -> Verdict {
+            if let bound, offset >= bound { return .beyondBound }
+            if offset < next, !maySkipBack { return .repeated }
+            next = offset + 1
+            endSeen = -1
+            if let bound, next >= bound { return .keptAsLast }
+            return .kept
+        }
     }
 
     let name: String
@@ -52,6 +65,10 @@ public final class KafkaSource: Source {
     private var topicIndices: [OpaquePointer: [Int32]] = [:]
     private weak var filledRecords: RecordTable?
     private var incomplete = 0
+    private var lastKept: SourcePartition? { lastIndex >= 0 ? partitions[lastIndex] : nil }
+    /// Of the record that was kept last.
+    private var lastIndex = -1
+    private var backlog = BacklogNudge()
     private var isClosed = false
     private var uncommitted: [Int: Int64] = [:]
     private var lastCommit: Int64 = .min
@@ -133,6 +150,7 @@ public final class KafkaSource: Source {
             try take(got, into: batch.records)
         }
         if let failure = client.events.failure { throw failure }
+        backlog?.nudge(client, partition: lastKept)
         if !uncommitted.isEmpty { commitIfDue() }
         if slotCount > 0 {
             rows.fill(batch, messages: UnsafePointer(slots), topicNames: topicNames)
@@ -163,6 +181,7 @@ public final class KafkaSource: Source {
             }
             slots[kept] = message
             kept += 1
+            lastIndex = index
             append(message, partition: index, to: records)
         }
         if kept > slotCount { client.events.noteReachable() }
@@ -173,15 +192,16 @@ public final class KafkaSource: Source {
     /// Moves the partition on; false for a record beyond the bound or one that was delivered already.
     @inline(__always)
     private func accept(_ offset: Int64, partition index: Int) -> Bool {
-        if let bound = states[index].bound, offset >= bound {
+        switch states[index].take(offset, maySkipBack: properties.offsetReset != nil) {
+        case .kept: return true
+        case .keptAsLast:
+            complete(index)
+            return true
+        case .beyondBound:
             complete(index)
             return false
+        case .repeated: return false
         }
-        if offset < states[index].next, properties.offsetReset == nil { return false }
-        states[index].next = offset + 1
-        states[index].endSeen = -1
-        if let bound = states[index].bound, offset + 1 >= bound { complete(index) }
-        return true
     }
 
     @inline(__always)
