@@ -166,6 +166,8 @@ public final class KafkaSource: Source {
     private func take(_ count: Int, into records: RecordTable) throws(Diagnostic) {
         var kept = slotCount
         var failure: Diagnostic?
+        records.reserve(slotCount + count)
+        let target = RecordPointers(records)
         for i in slotCount..<slotCount + count {
             let message = slots[i]!
             slots[i] = nil
@@ -180,10 +182,11 @@ public final class KafkaSource: Source {
                 continue
             }
             slots[kept] = message
+            target.set(kept, message, partition: index)
             kept += 1
             lastIndex = index
-            append(message, partition: index, to: records)
         }
+        records.count = kept
         if kept > slotCount { client.events.noteReachable() }
         slotCount = kept
         if let failure { throw failure }
@@ -202,25 +205,6 @@ public final class KafkaSource: Source {
             return false
         case .repeated: return false
         }
-    }
-
-    @inline(__always)
-    private func append(_ message: Message, partition index: Int, to records: RecordTable) {
-        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
-        let milliseconds = rd_kafka_message_timestamp(message, &type)
-        let (microseconds, overflow) = milliseconds.multipliedReportingOverflow(by: 1000)
-        let hasTime = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && milliseconds >= 0 && !overflow
-        records.append(
-            partition: Int32(truncatingIfNeeded: index), offset: message.pointee.offset,
-            timestamp: hasTime ? microseconds : .min,
-            key: KafkaSource.bytes(message.pointee.key, message.pointee.key_len),
-            value: KafkaSource.bytes(message.pointee.payload, message.pointee.len))
-    }
-
-    @inline(__always)
-    private static func bytes(_ start: UnsafeMutableRawPointer?, _ count: Int) -> ByteRef {
-        guard let start else { return .absent }
-        return ByteRef(start: UnsafePointer(start.assumingMemoryBound(to: UInt8.self)), count: count)
     }
 
     private func complete(_ index: Int) {

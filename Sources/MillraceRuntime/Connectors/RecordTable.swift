@@ -4,8 +4,8 @@ public import MillraceCore
 ///
 /// A row's `origins` entry is an index into it. Filled by the source with each poll; bytes stay valid until the next one.
 ///
-/// Plain memory, valid until the next `append`: it is written for every record, and an array in a class costs an
-/// exclusivity and a uniqueness check each time.
+/// Plain memory, valid until the next `append` or `reserve`: it is written for every record, and an array in a class costs
+/// an exclusivity and a uniqueness check each time.
 public final class RecordTable {
     /// Index into the source's `partitions`.
     public private(set) var partition: UnsafeMutablePointer<Int32>
@@ -14,7 +14,8 @@ public final class RecordTable {
     public private(set) var timestamp: UnsafeMutablePointer<Int64>
     public private(set) var key: UnsafeMutablePointer<ByteRef>
     public private(set) var value: UnsafeMutablePointer<ByteRef>
-    public private(set) var count = 0
+    /// Writers through the pointers `reserve` first and set it last.
+    public var count = 0
     private var capacity = 64
     /// The record's headers as text for the dead-letter table; called only for rejected records.
     public var headers: ((Int) -> [(name: String, value: ByteRef)])?
@@ -42,26 +43,32 @@ public final class RecordTable {
 
     @inline(__always)
     public func append(partition: Int32, offset: Int64, timestamp: Int64, key: ByteRef, value: ByteRef) {
-        if count == capacity { grow() }
-        self.partition[count] = partition
-        self.offset[count] = offset
-        self.timestamp[count] = timestamp
-        self.key[count] = key
-        self.value[count] = value
-        count &+= 1
+        let row = count
+        reserve(row + 1)
+        self.partition[row] = partition
+        self.offset[row] = offset
+        self.timestamp[row] = timestamp
+        self.key[row] = key
+        self.value[row] = value
+        count = row + 1
     }
 
-    private func grow() {
-        partition = RecordTable.enlarged(partition, capacity)
-        offset = RecordTable.enlarged(offset, capacity)
-        timestamp = RecordTable.enlarged(timestamp, capacity)
-        key = RecordTable.enlarged(key, capacity)
-        value = RecordTable.enlarged(value, capacity)
-        capacity *= 2
+    /// Room for `records` records in all; keeps the contents.
+    public func reserve(_ records: Int) {
+        guard records > capacity else { return }
+        let target = max(records, capacity * 2)
+        partition = RecordTable.enlarged(partition, count, target)
+        offset = RecordTable.enlarged(offset, count, target)
+        timestamp = RecordTable.enlarged(timestamp, count, target)
+        key = RecordTable.enlarged(key, count, target)
+        value = RecordTable.enlarged(value, count, target)
+        capacity = target
     }
 
-    private static func enlarged<T>(_ old: UnsafeMutablePointer<T>, _ count: Int) -> UnsafeMutablePointer<T> {
-        let new = UnsafeMutablePointer<T>.allocate(capacity: count * 2)
+    private static func enlarged<T>(_ old: UnsafeMutablePointer<T>, _ count: Int, _ capacity: Int)
+        -> UnsafeMutablePointer<T>
+    {
+        let new = UnsafeMutablePointer<T>.allocate(capacity: capacity)
         new.moveInitialize(from: old, count: count)
         old.deallocate()
         return new
