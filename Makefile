@@ -14,6 +14,7 @@ build: deps ## release build: .build/release/millrace
 	swift build -c release --product millrace
 
 demo: build ## a live pipeline on an embedded broker and a private PostgreSQL: make demo DEMO=sales_by_region
+	@if [ "$(DEMO)" = flights ]; then Scripts/fetch-flights; fi
 	.build/release/millrace demo $(DEMO)
 
 test: deps ## every test, integration included

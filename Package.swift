@@ -88,7 +88,9 @@ let package = Package(
         tests("MillracePostgresTests", ["MillracePostgres"]),
         tests("MillraceModelsTests", ["MillraceModels"], excluding: ["Fixtures"]),
         tests("MillraceEngineTests", ["MillraceEngine"], excluding: ["Golden"]),
-        tests("IntegrationTests", ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceFormats"]),
+        tests(
+            "IntegrationTests",
+            ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceCore", "CLibrdkafka"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -42,7 +42,7 @@ public final class Demo {
         self.write = write
         let home = try DemoHome.pipelines(containing: options.scenario.file)
         // Before anything is started: it may be missing its file.
-        let flights = DemoHome.absolute(options.flightsFolder ?? home + "/../.deps/flights")
+        let flights = DemoHome.absolute(options.flightsFolder ?? home.dropLast("/pipelines".count) + "/.deps/flights")
         generator = try Demo.generator(options.scenario, flights: flights)
         write("starting a private PostgreSQL\n")
         database = try PrivatePostgres()
@@ -123,7 +123,9 @@ public final class Demo {
             "\(pump.sentEvents) events sent, \(metrics.polledRecords) read in \(Fixed.text(seconds, digits: 1)) s, "
                 + "\(metrics.commits) transactions",
         ]
-        for (sink, rows) in metrics.writtenRows.sorted(by: { $0.key < $1.key }) { lines.append("  \(sink): \(rows) rows") }
+        for (sink, rows) in metrics.writtenRows.sorted(by: { $0.key < $1.key }) {
+            lines.append("  \(sink): \(rows) rows")
+        }
         for (reason, rows) in metrics.rejectedRows.sorted(by: { $0.key < $1.key }) {
             lines.append("  dead letters, \(reason): \(rows)")
         }

@@ -14,6 +14,8 @@ struct DemoScreen {
     private let isTerminal: Bool
     private var previous = PipelineMetrics.Snapshot()
     private var previousTime: Int64 = 0
+    /// Of the newest interval in which something was committed.
+    private var latency = PipelineMetrics.Snapshot().latency
 
     init(_ scenario: DemoScenario, database: String, isTerminal: Bool) {
         self.scenario = scenario
@@ -24,7 +26,8 @@ struct DemoScreen {
     /// The next frame, ready to be written to standard output.
     ///
     /// - Parameter panels: the rows of `scenario.panels`.
-    mutating func frame(_ metrics: PipelineMetrics.Snapshot, panels: [[[String]]], nowMicroseconds now: Int64) -> String {
+    mutating func frame(_ metrics: PipelineMetrics.Snapshot, panels: [[[String]]], nowMicroseconds now: Int64) -> String
+    {
         let seconds = previousTime == 0 ? 0 : Double(now - previousTime) / 1e6
         func rate(_ value: Int, _ before: Int) -> Int { seconds > 0 ? Int(Double(value - before) / seconds + 0.5) : 0 }
         let events = rate(metrics.polledRecords, previous.polledRecords)
@@ -32,7 +35,7 @@ struct DemoScreen {
         let commits = rate(metrics.commits, previous.commits)
         previous = metrics
         previousTime = now
-        let latency = metrics.intervalLatency
+        if metrics.intervalLatency.count > 0 { latency = metrics.intervalLatency }
         let eventTime = DemoScreen.eventTime(metrics.watermark, now: now / 1000)
         guard isTerminal else {
             return "events/s \(events)  rows/s \(rows)  event→commit p50 \(DemoScreen.milliseconds(latency.p50)) "
@@ -104,7 +107,9 @@ struct DemoScreen {
 
     private static func terminalSize() -> (columns: Int, rows: Int) {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 1 else { return (80, 40) }
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 1 else {
+            return (80, 40)
+        }
         return (Int(size.ws_col), Int(size.ws_row))
     }
 

@@ -34,6 +34,9 @@ struct GraphBuilder {
         for (index, node) in plan.nodes.enumerated() {
             for (port, input) in node.inputs.enumerated() { operators[input].connect(to: operators[index], port: port) }
         }
+        if let path = plan.settings["dead-letter.path"] {
+            sessions.append(try FilesConnectors.makeDeadLetterFile(path: Path.resolve(path, from: options.baseDirectory)))
+        }
         var inputs: [ShardGraph.Input] = []
         // Static tables come first, so a shard reads them in this order before the stream.
         for (index, source) in plan.sources.enumerated().sorted(by: { $0.element.isStatic && !$1.element.isStatic })
@@ -117,7 +120,8 @@ struct GraphBuilder {
             let source = source(behind: index)
             return try WatermarkOperator(
                 watermark, partitions: 0, isBounded: source.map(Registry.millrace.isBounded) ?? false,
-                isSequential: source?.connector != "kafka", object: node.object)
+                isSequential: source?.connector != "kafka", rowtimeName: input(0).fields[watermark.rowtimeColumn].name,
+                object: node.object)
         case .staticJoin(let join):
             return try StaticJoinOperator(
                 join, probe: input(0), build: input(1), object: node.object, limits: options.limits)
@@ -142,7 +146,14 @@ struct GraphBuilder {
             return try GroupAggregateOperator(
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
         case .union: return UnionOperator(inputs: node.inputs.count, object: node.object)
-        case .sink(let sink): return SinkOperator(sink: try makeSink(plan.sinks[sink]), object: plan.sinks[sink].name)
+        case .sink(let index):
+            let sink = plan.sinks[index]
+            // PostgreSQL's sink knows more of its table, and checks for itself.
+            let required = sink.schema.fields.enumerated().filter { _, field in
+                sink.connector != "postgres" && (!field.isNullable || sink.primaryKey.contains(field.name))
+            }
+            return SinkOperator(
+                sink: try makeSink(sink), required: required.map { ($0.offset, $0.element.name) }, object: sink.name)
         }
     }
 
@@ -160,6 +171,7 @@ struct GraphBuilder {
         let session = try PostgresConnector.makeSinkSession(
             sinks: sinks, shard: shard, limits: options.limits, clock: options.clock, log: options.log)
         session.sourceNames = plan.sources.map(\.name)
+        session.errorPolicies = plan.sources.map(\.errors)
         postgres = session
         sessions.append(session)
     }

@@ -67,6 +67,12 @@ public enum FilesConnectors {
         }
     }
 
+    /// Writes every dead letter of the pipeline to one file, as JSON lines.
+    /// - Throws: when the file cannot be opened for appending.
+    public static func makeDeadLetterFile(path: String) throws(Diagnostic) -> any SinkSession {
+        try DeadLetterFile(path: path)
+    }
+
     static func integer(_ options: [String: String], _ name: String) throws(Diagnostic) -> Int64? {
         guard let text = options[name] else { return nil }
         guard let value = Int64(text) else {

@@ -12,15 +12,20 @@ class ImmediateSession: SinkSession {
     var uncommittedRows: Int { writtenRows }
     var uncommittedBytes: Int { 0 }
     var canSubmit: Bool { true }
+    var keepsDeadLetters: Bool { false }
 
     /// Hands everything over to the operating system.
     func flush() throws(Diagnostic) {}
     /// The last flush is done; nothing will be written any more.
     func finish() throws(Diagnostic) {}
 
+    /// Dead letters of the commit that is about to be flushed.
+    func take(_ deadLetters: [DeadLetter]) {}
+
     final func submit(
         ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]
     ) throws(Diagnostic) {
+        take(deadLetters)
         try flush()
         writtenRows = 0
         durable = ticket

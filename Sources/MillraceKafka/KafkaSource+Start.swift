@@ -17,10 +17,10 @@ extension KafkaSource {
             add(mine[i], start: start, high: highs[i], bound: bounds.map { $0[i] })
         }
         try assignAll()
-        if scan.discoveryIntervalMicroseconds > 0, scan.bound == nil {
+        if scan.bound == nil {
             let discovery = PartitionDiscovery(
                 client: client, selection: selection, known: mine,
-                intervalMicroseconds: scan.discoveryIntervalMicroseconds)
+                intervalMicroseconds: max(0, scan.discoveryIntervalMicroseconds))
             discovery.start()
             self.discovery = discovery
         }

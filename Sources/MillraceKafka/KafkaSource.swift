@@ -70,6 +70,8 @@ public final class KafkaSource: Source {
     private var lastIndex = -1
     private var backlog = BacklogNudge()
     private var isClosed = false
+    /// An outage that `discovery` has been told of.
+    private var isAway = false
     private var uncommitted: [Int: Int64] = [:]
     private var lastCommit: Int64 = .min
 
@@ -131,7 +133,12 @@ public final class KafkaSource: Source {
         batch.clear()
         destroyMessages()
         if let failure = client.events.failure { throw failure }
-        if let found = discovery?.take(), !found.isEmpty { try adopt(found) }
+        if let discovery {
+            let found = discovery.take()
+            if !found.isEmpty { try adopt(found) }
+            if client.events.isDown != isAway { watchOutage(discovery) }
+            if isAway, discovery.takeAnswer() { client.events.noteReachable() }
+        }
         if scan.bound != nil, incomplete == 0 { return .finished }
         if filledRecords !== batch.records { serveHeaders(of: batch.records) }
         // Before draining: what arrives after the queue was found empty makes the descriptor readable again.
@@ -297,10 +304,18 @@ public final class KafkaSource: Source {
 
     public func nextOffset(partition: Int) -> Int64 { states[partition].next }
 
-    /// True when the reader has everything up to the end that the last fetch told.
+    private func watchOutage(_ discovery: PartitionDiscovery) {
+        isAway = client.events.isDown
+        _ = discovery.takeAnswer()
+        if isAway { discovery.awaitBrokers() }
+    }
+
+    /// True when the reader has everything up to the end that the last fetch told; false while the brokers are away, when
+    /// nobody knows.
     ///
     /// With open transactions (`read_committed`) the end is the last stable offset.
     public func isAtEnd(partition: Int) -> Bool {
+        if client.events.isDown { return false }
         let state = states[partition]
         if state.endSeen >= 0, properties.readsCommittedOnly { return true }
         var low: Int64 = 0

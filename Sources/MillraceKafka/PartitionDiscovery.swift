@@ -5,7 +5,8 @@ import MillraceCore
 import MillraceRuntime
 import Synchronization
 
-/// A thread that asks from time to time which partitions exist, and leaves new ones in a mailbox for the source.
+/// A thread that asks from time to time which partitions exist, and leaves new ones in a mailbox for the source; and that
+/// finds out, while the brokers are away, when they answer again.
 ///
 /// - Note: `@unchecked Sendable`: the fields are constant but for `mailbox` and `hasMail`, which guard themselves, and
 ///   `thread`, which only the owning thread touches. librdkafka allows metadata requests from any thread.
@@ -21,7 +22,11 @@ final class PartitionDiscovery: @unchecked Sendable {
     private let client: OpaquePointer
     private let wake: Int32
     private let stopDescriptor: Int32
+    /// Readable when the source has asked for `awaitBrokers`.
+    private let outageDescriptor: Int32
+    private let hasAnswer = Atomic<Bool>(false)
     private let selection: TopicSelection
+    /// 0: new partitions are not looked for.
     private let intervalMicroseconds: Int64
     private var known: Set<SourcePartition>
     private let mailbox = Mutex<[Found]>([])
@@ -34,6 +39,7 @@ final class PartitionDiscovery: @unchecked Sendable {
         self.client = client.raw
         wake = client.descriptor
         stopDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
+        outageDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
         self.selection = selection
         self.known = Set(known)
         self.intervalMicroseconds = intervalMicroseconds
@@ -75,7 +81,23 @@ final class PartitionDiscovery: @unchecked Sendable {
         self.thread = nil
     }
 
-    deinit { _ = Glibc.close(stopDescriptor) }
+    deinit {
+        _ = Glibc.close(stopDescriptor)
+        _ = Glibc.close(outageDescriptor)
+    }
+
+    /// Asks the brokers until they answer; then `takeAnswer` gives true once. An idle reader hears of it in no other way:
+    /// librdkafka tells of lost brokers, not of found ones.
+    func awaitBrokers() {
+        var one: UInt64 = 1
+        _ = write(outageDescriptor, &one, 8)
+    }
+
+    @inline(__always)
+    func takeAnswer() -> Bool {
+        guard hasAnswer.load(ordering: .relaxed) else { return false }
+        return hasAnswer.exchange(false, ordering: .acquiring)
+    }
 
     /// New partitions since the last call; one atomic load when there are none.
     @inline(__always)
@@ -92,14 +114,31 @@ final class PartitionDiscovery: @unchecked Sendable {
         }
     }
 
+    private static let outageMilliseconds: Int32 = 500
+
     private func run() {
-        let milliseconds = Int32(clamping: max(1, intervalMicroseconds / 1000))
+        let interval = intervalMicroseconds == 0 ? -1 : Int32(clamping: max(1, intervalMicroseconds / 1000))
+        var isAway = false
         while true {
-            var watched = pollfd(fd: stopDescriptor, events: Int16(POLLIN), revents: 0)
-            let ready = Glibc.poll(&watched, 1, milliseconds)
-            if ready > 0 { return }
+            var watched = [
+                pollfd(fd: stopDescriptor, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: outageDescriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            let ready = Glibc.poll(&watched, 2, isAway ? PartitionDiscovery.outageMilliseconds : interval)
+            if watched[0].revents != 0 { return }
             if ready < 0 { continue }  // interrupted by a signal
-            look()
+            if ready > 0 {
+                var count: UInt64 = 0
+                _ = read(outageDescriptor, &count, 8)
+                isAway = true
+            } else if !isAway {
+                look()
+            } else if !requestTopics().isEmpty {
+                isAway = false
+                hasAnswer.store(true, ordering: .releasing)
+                var one: UInt64 = 1
+                _ = write(wake, &one, 8)
+            }
         }
     }
 

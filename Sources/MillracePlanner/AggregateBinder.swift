@@ -155,12 +155,19 @@ final class AggregateBinder {
         return true
     }
 
+    /// All of GROUP BY's list.
+    private var groupByRange: SourceRange {
+        let places = syntax.groupBy.compactMap { if case .expression(let expression) = $0 { expression.range } else { nil } }
+        guard let first = places.first, let last = places.last else { return syntax.range }
+        return first.through(last)
+    }
+
     /// Window or bounded input; anything else would have to be taken back later.
     private func checkWindow() -> Bool {
         if case .function(let identity)? = window {
             guard parts.contains(.start), parts.contains(.end) else {
                 log.error(
-                    "GROUP BY has no \(parts.contains(.start) ? "window_end" : "window_start")", at: syntax.range,
+                    "GROUP BY has no \(parts.contains(.start) ? "window_end" : "window_start")", at: groupByRange,
                     hint: "A window aggregate groups by window_start and window_end.")
                 return false
             }
@@ -233,9 +240,8 @@ final class AggregateBinder {
     }
 
     private func windowBound(_ part: WindowColumn.Part) -> Bound {
-        let offset = part == .start ? 0 : part == .end ? 1 : 2
         let type: DataType = part == .time ? windowTimeType : .timestamp(precision: 3)
-        return Bound(.column(Place.window + offset, type), isNullable: false)
+        return Bound(.column(Place.window + part.place, type), isNullable: false)
     }
 
     private var timeColumnType: DataType {
@@ -410,7 +416,8 @@ final class AggregateBinder {
             return windowed(node, kind, timeColumn, keySlots, calls, columns)
         case .function(let identity):
             // The window table function itself is not needed: the aggregate assigns the windows.
-            guard let (base, timeColumn) = WindowAbsorption(identity).absorb(input) else {
+            var absorption = WindowAbsorption(identity)
+            guard let (base, timeColumn) = absorption.absorb(input) else {
                 log.error(
                     "the columns of the window are used between the window function and GROUP BY", at: syntax.range,
                     hint: "Use window_start and window_end only in the query that groups by them.")
@@ -434,7 +441,11 @@ final class AggregateBinder {
                 call.filter = call.filter.map(moved)
                 return call
             }
-            return windowed(node, identity.kind, timeColumn, keySlots.map(moved), moveCalls, columns)
+            let result = windowed(node, identity.kind, timeColumn, keySlots.map(moved), moveCalls, columns)
+            guard let condition = Expression.conjunction(absorption.conditions) else { return result }
+            return LogicalNode(
+                .filter(condition.mapColumns { columns.count + $0 }), inputs: [result], columns: result.columns,
+                object: query.object)
         }
     }
 

@@ -83,17 +83,19 @@ struct Catalog {
 
     /// A backticked name with dots is one registered name first; parts joined by dots are the same text.
     func find(_ name: ObjectName) -> Entry? {
-        if let entry = entries[name.text] { return entry }
-        // `catalog.database.table` finds a table that was created without its database, as in Flink's default database.
-        if name.parts.count > 1, let last = name.parts.last, let entry = entries[last.text],
-            name.parts.dropLast().allSatisfy({ $0.text.hasPrefix("default_") })
-        {
-            return entry
+        entries[Self.plain(name.text)]
+    }
+
+    /// The name without Flink's default catalog and database, which every short name is in.
+    private static func plain(_ name: String) -> String {
+        for prefix in ["default_catalog.default_database.", "default_database."] where name.hasPrefix(prefix) {
+            return String(name.dropFirst(prefix.count))
         }
-        return nil
+        return name
     }
 
     mutating func add(_ name: String, _ entry: Entry) {
+        let name = Self.plain(name)
         if entries.updateValue(entry, forKey: name) == nil { order.append(name) }
     }
 

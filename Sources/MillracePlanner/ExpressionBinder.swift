@@ -92,8 +92,8 @@ final class ExpressionBinder {
             return inList(operand, candidates, isNegated: isNegated, range)
         case .inQuery, .exists, .scalarQuery:
             return fail(
-                "sub-queries in expressions are not supported", range,
-                "Join with the query instead: JOIN (SELECT …) AS q ON …")
+                "this sub-query is not supported here", range,
+                "WHERE x IN (SELECT …) works as a part of AND; otherwise join: JOIN (SELECT …) AS q ON …")
         case .like(let operand, let pattern, let escape, let isNegated, let isSimilar):
             let parts = [operand, pattern] + (escape.map { [$0] } ?? [])
             var arguments: [Bound] = []

@@ -115,6 +115,7 @@ struct OptionChecker {
             }
         }
         var result: [String: String] = [:]
+        var misspelt: Set<String> = []
         let names =
             known.map(\.name) + ["connector"] + formats.flatMap { f in f.format.options.map { f.prefix + $0.name } }
         for option in options where values[option.key.text]?.syntax == option {
@@ -136,6 +137,7 @@ struct OptionChecker {
                 }
             } else if !connector.openPrefixes.contains(where: { key.hasPrefix($0) }) {
                 isComplete = false
+                if let meant = NearestName.find(key, in: names) { misspelt.insert(meant) }
                 log.error(
                     "unknown option \"\(key)\" of connector \"\(connector.name)\"", at: option.key.range,
                     hint: NearestName.hint(key, in: names))
@@ -144,6 +146,8 @@ struct OptionChecker {
         }
         for descriptor in connector.options where descriptor.isRequired && values[descriptor.name] == nil {
             isComplete = false
+            // A misspelt option was reported at its place.
+            if misspelt.contains(descriptor.name) { continue }
             log.error(
                 "table \"\(name)\" has no option \"\(descriptor.name)\", which connector \"\(connector.name)\" needs",
                 at: range,

@@ -18,6 +18,15 @@ enum ProjectionMerging {
             nodes[index].inputs = nodes[input].inputs
             readers[input] = 0
         }
+        // Dead letters name the sink's columns, not those of the query in front of it.
+        for node in nodes {
+            guard case .sink = node.kind, let input = node.inputs.first, readers[input] == 1,
+                case .project = nodes[input].kind, nodes[input].schema.count == node.schema.count
+            else { continue }
+            for index in node.schema.fields.indices {
+                nodes[input].schema.fields[index].name = node.schema[index].name
+            }
+        }
         var isRead = [Bool](repeating: false, count: nodes.count)
         for index in nodes.indices.reversed() {
             if case .sink = nodes[index].kind { isRead[index] = true }

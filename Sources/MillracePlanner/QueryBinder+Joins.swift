@@ -70,7 +70,7 @@ extension QueryBinder {
     }
 
     /// `predicate` is over left then right columns; so is the result.
-    private func hashJoin(
+    func hashJoin(
         _ kind: JoinKind, probe: LogicalNode, build: LogicalNode, predicate: Expression?, leftCount: Int,
         isSwapped: Bool
     ) -> LogicalNode {

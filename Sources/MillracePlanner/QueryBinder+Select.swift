@@ -9,12 +9,18 @@ extension QueryBinder {
                 hint: "Use a window table function such as TUMBLE.")
         }
         if let qualify = syntax.qualify { log.error("QUALIFY is not supported", at: qualify.range) }
-        guard let from = syntax.from else {
-            log.error("SELECT without FROM is not supported", at: syntax.range)
-            return nil
+        let from = syntax.from.map { table($0) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
+        guard var relation = from else { return nil }
+        var filter = syntax.filter
+        if let clause = filter, clause.containsMembership {
+            guard let (rest, node) = memberships(of: clause, relation) else {
+                _ = project(syntax, relation)
+                return nil
+            }
+            filter = rest
+            relation.node = node
         }
-        guard var relation = table(from) else { return nil }
-        if let filter = syntax.filter {
+        if let filter {
             if let predicate = binder(relation.scope, "WHERE").boolean(filter, "WHERE") {
                 relation.node = LogicalNode(
                     .filter(predicate.expression), inputs: [relation.node], columns: relation.node.columns,

@@ -59,14 +59,16 @@ final class QueryBinder {
                 "ORDER BY is not supported on a stream", at: first.expression.range,
                 hint: "Leave it out; rows are written as they come.")
         }
-        if let limit = syntax.limit { log.error("LIMIT is not supported on a stream", at: limit.range) }
+        if let limit = syntax.limit { 
+            log.error(
+                "LIMIT is not supported on a stream", at: limit.range, hint: "Leave it out; the target gets every row.")
+         }
         switch syntax.body {
         case .select(let select): return self.select(select)
-        case .values: log.error("VALUES is not supported", at: syntax.range, hint: "Read the rows from a table.")
+        case .values(let rows): return values(rows, syntax.range)
         case .setOperation(let op, let isAll, let left, let right):
             return setOperation(op, isAll: isAll, left, right, syntax.range)
         }
-        return nil
     }
 
     /// The node with other column names.
@@ -156,9 +158,9 @@ final class QueryBinder {
         case .unnest(let expression, _):
             log.error("UNNEST is not supported", at: expression.range)
             return nil
-        case .values:
-            log.error("VALUES is not supported", at: syntax.range, hint: "Read the rows from a table.")
-            return nil
+        case .values(let rows):
+            guard let node = values(rows, syntax.range) else { return nil }
+            return relation(node, syntax, default: nil, full: nil)
         case .join(let type, let left, let right, let condition):
             return join(type, left, right, condition, syntax.range)
         }

@@ -87,6 +87,8 @@ struct Scope {
             log.error(
                 "unknown table or column \"\(name.text)\"", at: name.range,
                 hint: NearestName.hint(name.text, in: aliases + columns.map(\.name)))
+        } else if relations.isEmpty, columns.isEmpty {
+            log.error("column \"\(name.text)\" has no table: there is no FROM", at: name.range)
         } else if relations.count == 1 {
             log.error(
                 "column \"\(name.text)\" is not in table \"\(relations[0].alias)\"", at: name.range,

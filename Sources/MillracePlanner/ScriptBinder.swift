@@ -41,14 +41,40 @@ final class ScriptBinder {
             case .insert(let insert): self.insert(insert)
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
             case .set(let key, let value):
-                if let text = options.expand(value) { settings[key.text] = text }
+                set(key, value)
             }
+        }
+    }
+
+    // MARK: SET
+
+    /// Millrace's own settings; Flink's are accepted and left alone.
+    private static let settingNames = ["pipeline.name", "dead-letter.path", "table.local-time-zone"]
+    private static let flinkPrefixes = [
+        "table.", "execution.", "pipeline.", "parallelism.", "state.", "sql-client.", "restart-strategy.", "rest.",
+        "taskmanager.", "jobmanager.", "cluster.", "metrics.", "heartbeat.", "checkpointing.", "env.", "job.",
+    ]
+    private static let zonesOfUTC: Set<String> = ["UTC", "ETC/UTC", "GMT", "Z", "UCT", "+00:00", "UTC+00:00", "GMT+00:00"]
+
+    private func set(_ key: StringSyntax, _ value: StringSyntax) {
+        guard let text = options.expand(value) else { return }
+        settings[key.text] = text
+        if key.text == "table.local-time-zone" {
+            guard !Self.zonesOfUTC.contains(text.uppercased()) else { return }
+            log.error(
+                "time zone \"\(text)\" is not supported: the session's time zone is UTC", at: value.range,
+                hint: "Remove the SET, or write 'UTC' and add the zone's offset with + INTERVAL in the query.")
+        } else if !Self.settingNames.contains(key.text), !Self.flinkPrefixes.contains(where: key.text.hasPrefix) {
+            log.error(
+                "unknown setting \"\(key.text)\"", at: key.range,
+                hint: NearestName.hint(key.text, in: Self.settingNames)
+                    ?? "The settings are \(Self.settingNames.map { "\"\($0)\"" }.joined(separator: ", ")); those of Flink are accepted.")
         }
     }
 
     /// True when the name is free; reports it otherwise.
     private func isFree(_ name: ObjectName, _ ifNotExists: Bool) -> Bool {
-        guard query.catalog.entries[name.text] != nil else { return true }
+        guard query.catalog.find(name) != nil else { return true }
         if !ifNotExists {
             log.error(
                 "\"\(name.text)\" is already defined", at: name.range,

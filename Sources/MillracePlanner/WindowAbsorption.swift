@@ -5,12 +5,15 @@ import MillraceCore
 /// HOP and CUMULATE would otherwise copy every row for each of its windows before the aggregate does it again.
 struct WindowAbsorption {
     let identity: WindowIdentity
+    /// Conditions of filters in between that read nothing but the window: they hold for whole groups, so they may as well
+    /// be asked after the aggregate. Over the columns start, end, time.
+    private(set) var conditions: [Expression] = []
 
     init(_ identity: WindowIdentity) { self.identity = identity }
 
     /// The node without the function: the same columns (those of the window NULL and unused), perhaps one more behind
     /// them, and the place of the time column. Nil when a filter or expression in between reads the window's columns.
-    func absorb(_ node: LogicalNode) -> (LogicalNode, timeColumn: Int)? {
+    mutating func absorb(_ node: LogicalNode) -> (LogicalNode, timeColumn: Int)? {
         switch node.kind {
         case .windowAssign(let timeColumn, identity):
             let input = node.inputs[0]
@@ -23,7 +26,18 @@ struct WindowAbsorption {
             }
             return (.project(input, items), timeColumn)
         case .filter(let predicate):
-            guard !reads(predicate, node.inputs[0]), let (input, time) = absorb(node.inputs[0]) else { return nil }
+            let columns = node.inputs[0].columns
+            var rest: [Expression] = []
+            for part in predicate.conjuncts {
+                guard reads(part, node.inputs[0]) else {
+                    rest.append(part)
+                    continue
+                }
+                guard part.usedColumns.allSatisfy({ isWindow(columns[$0]) }) else { return nil }
+                conditions.append(part.mapColumns { columns[$0].window?.part.place ?? 0 })
+            }
+            guard let (input, time) = absorb(node.inputs[0]) else { return nil }
+            guard let predicate = Expression.conjunction(rest) else { return (input, time) }
             return (LogicalNode(.filter(predicate), inputs: [input], columns: input.columns, object: node.object), time)
         case .project(let expressions):
             for expression in expressions {
@@ -85,5 +99,16 @@ struct WindowAbsorption {
 
     private func reads(_ expression: Expression, _ input: LogicalNode) -> Bool {
         expression.usedColumns.contains { isWindow(input.columns[$0]) }
+    }
+}
+
+extension WindowColumn.Part {
+    /// Among start, end, time, as a window aggregate puts them.
+    var place: Int {
+        switch self {
+        case .start: 0
+        case .end: 1
+        case .time: 2
+        }
     }
 }

@@ -72,18 +72,19 @@ public final class PostgresSink: Sink {
 
     private func appendOrigins(_ batch: ColumnBatch, _ block: RowBlock) {
         guard let context = session.context, let records = context.records else {
-            for _ in selection { block.origins.append(.none) }
+            for _ in selection { block.appendOrigin(.none, key: .absent, value: .absent) }
             return
         }
         let origins = batch.metadata.origins
         for row in selection {
             let origin = Int(origins[Int(row)])
             if origin >= 0, origin < records.count {
-                block.origins.append(
+                block.appendOrigin(
                     RowOrigin(
-                        source: Int32(context.source), partition: records.partition[origin], offset: records.offset[origin]))
+                        source: Int32(context.source), partition: records.partition[origin], offset: records.offset[origin]),
+                    key: records.key[origin], value: records.value[origin])
             } else {
-                block.origins.append(.none)
+                block.appendOrigin(.none, key: .absent, value: .absent)
             }
         }
     }

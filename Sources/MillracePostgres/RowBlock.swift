@@ -10,12 +10,16 @@ enum TypeOID {
     static let numeric: UInt32 = 1700, uuid: UInt32 = 2950, jsonb: UInt32 = 3802, name: UInt32 = 19
 }
 
-/// Where a row came from; enough to find it again in the topic.
+/// Where a row came from, for the dead letter it may become.
 struct RowOrigin {
     /// Index into the plan's sources; -1 when no record stands behind the row.
     var source: Int32
     var partition: Int32
     var offset: Int64
+    /// The record's bytes in `RowBlock.records`: key, then value; a count of -1 is none.
+    var recordStart = 0
+    var keyCount: Int32 = -1
+    var valueCount: Int32 = -1
     static let none = RowOrigin(source: -1, partition: -1, offset: -1)
 }
 
@@ -29,7 +33,9 @@ final class RowBlock {
     let buffers: [ByteBuffer]
     var hasNull: [Bool]
     var rows = 0
-    var origins: [RowOrigin] = []
+    private(set) var origins: [RowOrigin] = []
+    /// Bytes of the records behind the rows: the source lets go of them with its next poll. Copying costs some 10 ns a row.
+    private let records = ByteBuffer(capacity: 512)
 
     init(_ elementTypes: [UInt32]) {
         self.elementTypes = elementTypes
@@ -41,6 +47,7 @@ final class RowBlock {
     func clear() {
         rows = 0
         origins.removeAll(keepingCapacity: true)
+        records.clear()
         for i in buffers.indices {
             buffers[i].clear()
             _ = buffers[i].reserve(RowBlock.headerBytes)
@@ -50,7 +57,7 @@ final class RowBlock {
     }
 
     var bytes: Int {
-        var total = 0
+        var total = records.count
         for buffer in buffers { total += buffer.count - RowBlock.headerBytes }
         return total
     }
@@ -84,8 +91,31 @@ final class RowBlock {
         }
         for row in 0..<rows where keeps(row) {
             target.rows += 1
-            if row < origins.count { target.origins.append(origins[row]) }
+            if row < origins.count {
+                target.appendOrigin(origins[row], key: key(of: origins[row]), value: value(of: origins[row]))
+            }
         }
+    }
+
+    // MARK: Records
+
+    func appendOrigin(_ origin: RowOrigin, key: ByteRef, value: ByteRef) {
+        var origin = origin
+        origin.recordStart = records.count
+        origin.keyCount = Int32(truncatingIfNeeded: key.count)
+        origin.valueCount = Int32(truncatingIfNeeded: value.count)
+        records.append(key)
+        records.append(value)
+        origins.append(origin)
+    }
+
+    /// Valid until the next append.
+    func key(of origin: RowOrigin) -> ByteRef {
+        ByteRef(start: records.bytes.start + origin.recordStart, count: Int(origin.keyCount))
+    }
+    func value(of origin: RowOrigin) -> ByteRef {
+        ByteRef(
+            start: records.bytes.start + origin.recordStart + max(0, Int(origin.keyCount)), count: Int(origin.valueCount))
     }
 
     // Single cells: positions and dead letters, a few a transaction.

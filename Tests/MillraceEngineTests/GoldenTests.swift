@@ -12,6 +12,10 @@ import Testing
 struct GoldenTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
 
+    /// `${models}` in the SQL.
+    static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("MillraceModelsTests/Fixtures")
+
     static let cases: [String] = {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
         return names.filter { $0.hasSuffix(".test") }.sorted()
@@ -43,9 +47,14 @@ struct GoldenTests {
 
     private func run(_ golden: GoldenCase, in directory: URL) throws -> [GoldenCase.Key: String] {
         let sql = try #require(golden.sections.first { $0.kind == "sql" }).text
-        let file = PipelineFile(path: "case.sql", text: sql, variables: ["dir": directory.path])
+        let file = PipelineFile(path: "case.sql", text: sql, variables: ["dir": directory.path, "models": GoldenTests.models.path])
         func hidingFolder(_ text: String) -> String {
             text.replacingOccurrences(of: directory.path, with: "DIR") + (text.hasSuffix("\n") ? "" : "\n")
+        }
+        /// Dead letters carry the file and the moment.
+        func hidingTimes(_ text: String) -> String {
+            text.replacingOccurrences(of: directory.path, with: "DIR").replacingOccurrences(
+                of: #""time":"[^"]*","source""#, with: #""time":"TIME","source""#, options: .regularExpression)
         }
         guard let plan = file.plan else {
             return [GoldenCase.Key(kind: "errors", name: ""): hidingFolder(file.rendered(file.diagnostics))]
@@ -63,7 +72,7 @@ struct GoldenTests {
         for section in golden.sections where section.kind == "expect" {
             let path = directory.appendingPathComponent(section.name)
             result[GoldenCase.Key(kind: "expect", name: section.name)] =
-                (try? String(contentsOf: path, encoding: .utf8)) ?? "(no such file)\n"
+                (try? String(contentsOf: path, encoding: .utf8)).map(hidingTimes) ?? "(no such file)\n"
         }
         return result
     }

@@ -189,8 +189,10 @@ struct PostgresSessionTests {
         try session.open()
         let context = ShardContext(clock: SystemClock())
         let records = RecordTable()
+        let arena = BatchArena()
         for i in 0..<200 {
-            records.append(partition: 0, offset: Int64(1000 + i), timestamp: 0, key: .absent, value: .absent)
+            records.append(
+                partition: 0, offset: Int64(1000 + i), timestamp: 0, key: .absent, value: arena.copy("bid \(i)"))
         }
         context.records = records
         session.context = context
@@ -205,8 +207,10 @@ struct PostgresSessionTests {
         #expect(session.refusedRows == 5)
         #expect(try database.sql("SELECT count(*) FROM t") == [["196"]])
         let letters = try database.sql(
-            "SELECT topic, \"offset\", detail FROM millrace.dead_letter ORDER BY \"offset\"")
+            "SELECT topic, \"offset\", detail, key, convert_from(value, 'UTF8') FROM millrace.dead_letter ORDER BY \"offset\"")
         #expect(letters.map { $0[1] } == ["1013", "1063", "1113", "1163", "1199"])
+        #expect(letters.map { $0[3] } == [nil, nil, nil, nil, nil])
+        #expect(letters.map { $0[4] } == ["bid 13", "bid 63", "bid 113", "bid 163", "bid 199"])
         #expect(letters[0][2] == "SQLSTATE 23514 (check violation), constraint \"t_id_check\"")
         #expect(try database.sql("SELECT next_offset, commit_ticket FROM millrace.offsets") == [["1", "1"]])
     }

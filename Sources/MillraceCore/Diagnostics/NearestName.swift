@@ -1,7 +1,7 @@
 /// Finds the names a user may have meant.
 public enum NearestName {
     /// The candidate closest to `name` (case ignored) by edit distance with transpositions, or nil when none is close:
-    /// the distance may be a third of the length, at least 1, at most 3.
+    /// the distance may be a third of the length, at least 1, at most 3. A single character is close to nothing else.
     public static func find(_ name: String, in candidates: some Sequence<String>) -> String? {
         let wanted = Array(name.lowercased())
         var best: (name: String, distance: Int)?
@@ -9,7 +9,7 @@ public enum NearestName {
             let distance = distance(wanted, Array(candidate.lowercased()))
             if distance < best?.distance ?? .max { best = (candidate, distance) }
         }
-        guard let best, best.distance <= min(3, max(1, wanted.count / 3)) else { return nil }
+        guard let best, best.distance <= (wanted.count > 1 ? min(3, max(1, wanted.count / 3)) : 0) else { return nil }
         return best.name
     }
 

@@ -55,6 +55,8 @@ public protocol SinkSession: AnyObject {
     /// Rows and bytes taken but not yet durable (backpressure).
     var uncommittedRows: Int { get }
     var uncommittedBytes: Int { get }
+    /// Dead letters handed to `submit` are written somewhere.
+    var keepsDeadLetters: Bool { get }
     /// A transaction slot is free.
     var canSubmit: Bool { get }
     /// Sends everything written since the last submit, with the positions reached, as one unit numbered `ticket`
@@ -69,6 +71,7 @@ public protocol SinkSession: AnyObject {
 
 extension SinkSession {
     public var connectionGeneration: Int { 0 }
+    public var keepsDeadLetters: Bool { false }
 }
 
 /// A source table's name, as stored with its positions.

@@ -14,8 +14,8 @@ public final class Shard {
     private var inputs: [ShardInput]
     private let sinks: [SinkOperator]
     private var deadLetters: [DeadLetter] = []
-    private var droppedLetters = 0
     private var commits: CommitQueue
+    private var rejections: RejectionLog
     /// Each session's connection as it was when last watched.
     private var generations: [Int]
 
@@ -31,6 +31,7 @@ public final class Shard {
         inputs = graph.inputs.map { ShardInput($0) }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
         generations = graph.sessions.map(\.connectionGeneration)
+        rejections = RejectionLog(isKept: graph.sessions.contains(where: \.keepsDeadLetters))
         commits = CommitQueue(sessions: graph.sessions, checkpoint: graph.checkpoint)
     }
 
@@ -183,24 +184,28 @@ public final class Shard {
         let input = inputs.first { $0.index == context.source }
         let letter = deadLetter(rejection, input: input)
         observer.rejected(letter)
-        switch input?.plan.errors ?? .deadLetter {
+        // A late row is no error of its own: it is left out whatever the policy, as in Flink.
+        var policy = input?.plan.errors ?? .deadLetter
+        if policy == .fail, rejection.reason == .lateRow { policy = .deadLetter }
+        if policy != .fail { rejections.note(letter, policy: policy, log: context.log) }
+        switch policy {
         case .skip: return
         case .fail:
             throw Diagnostic(
-                "\(rejection.reason.reason) in \(rejection.object): \(rejection.detail)",
-                hint: "The source has 'errors'='fail'; 'dead-letter' keeps such rows in a table and goes on.")
-        case .deadLetter:
-            if graph.checkpoint == nil { drop(letter) } else { deadLetters.append(letter) }
+                "\(rejection.reason.reason) in \"\(rejection.object)\": \(rejection.detail)",
+                hint: Shard.place(of: letter)
+                    + "Table \"\(letter.source)\" has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out.")
+        case .deadLetter: if keepsDeadLetters { deadLetters.append(letter) }
         }
     }
 
-    /// Dead letters live in the database of the PostgreSQL sinks; without one a person must at least hear of them.
-    private func drop(_ letter: DeadLetter) {
-        droppedLetters += 1
-        guard droppedLetters == 1 else { return }
-        context.log(
-            .warning, "a row failed and is dropped: without a PostgreSQL sink there is no dead-letter table",
-            ["source": letter.source, "object": letter.object, "reason": letter.reason.reason, "detail": letter.detail])
+    private var keepsDeadLetters: Bool { rejections.isKept }
+
+    /// Where the record stands, as a sentence.
+    private static func place(of letter: DeadLetter) -> String {
+        guard let partition = letter.partition, let offset = letter.offset else { return "" }
+        let isFile = partition.topic.contains("/")
+        return "It is record \(offset) of \(isFile ? "file" : "partition \(partition.partition) of topic") \"\(partition.topic)\". "
     }
 
     private func deadLetter(_ rejection: ShardContext.Rejection, input: ShardInput?) -> DeadLetter {
@@ -259,7 +264,9 @@ public final class Shard {
         for input in inputs where !input.isFinished {
             if let deadline = input.source.wakeDeadline { timeout = min(timeout, deadline - now) }
             if let deadline = input.watermark?.nextDeadline {
-                timeout = min(timeout, deadline - context.clock.wallMicroseconds())
+                // A deadline may be "at once", far below any clock.
+                let wall = context.clock.wallMicroseconds()
+                timeout = min(timeout, deadline <= wall ? 0 : deadline - wall)
             }
             if input.source.descriptor < 0 && input.source.wakeDeadline == nil { timeout = min(timeout, 1000) }
         }
@@ -297,8 +304,8 @@ public final class Shard {
             for input in inputs { loop.forget(input.source.descriptor) }
             loop.wait(10_000)
         }
+        rejections.summarize(context.log)
         for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }
         for lookup in graph.lookups { lookup.close() }
-        if droppedLetters > 0 { context.log(.warning, "failed rows were dropped", ["rows": String(droppedLetters)]) }
     }
 }

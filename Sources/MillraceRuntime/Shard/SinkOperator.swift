@@ -5,17 +5,22 @@ public final class SinkOperator: Operator {
     private let sink: any Sink
     /// Rows handed over since the shard last asked.
     public var writtenRows = 0
+    /// NOT NULL columns whose NULLs the sink would write.
+    private let required: [(index: Int, name: String)]
+    private let selection = RowSelection()
     private var kept: [Int32] = []
     private let guarded = ColumnBatch(columns: [])
     private var own: [Column] = []
 
-    public init(sink: any Sink, object: String) {
+    /// - Parameter required: columns that must not be NULL, by index and name; rows that have one are rejected.
+    public init(sink: any Sink, required: [(index: Int, name: String)] = [], object: String) {
         self.sink = sink
+        self.required = required
         super.init(object: object)
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
-        let rows = withoutReplayed(batch, context: context)
+        let rows = try withoutNulls(withoutReplayed(batch, context: context), context)
         guard rows.count > 0 else { return }
         var rejected: [(row: Int, reason: RowErrorCode, detail: String)] = []
         try sink.write(rows) { row, reason, detail in rejected.append((row, reason, detail)) }
@@ -23,6 +28,21 @@ public final class SinkOperator: Operator {
         for (row, reason, detail) in rejected {
             try context.reject(origin: rows.metadata.origins[row], reason, object: object, detail: detail)
         }
+    }
+
+    private func withoutNulls(_ batch: ColumnBatch, _ context: ShardContext) throws(Diagnostic) -> ColumnBatch {
+        guard required.contains(where: { !batch.columns[$0.index].allValid }) else { return batch }
+        selection.clear()
+        for row in 0..<batch.count {
+            if let missing = required.first(where: { !batch.columns[$0.index].isValid(row) }) {
+                try context.reject(
+                    origin: batch.metadata.origins[row], .notNullViolation, object: object,
+                    detail: "column \"\(missing.name)\"")
+            } else {
+                selection.append(row)
+            }
+        }
+        return selection.apply(batch)
     }
 
     /// Rows that only rebuild windows must not be written again.

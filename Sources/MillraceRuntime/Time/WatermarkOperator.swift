@@ -13,6 +13,9 @@ public final class WatermarkOperator: Operator {
         var watermark = EventTime.none
         /// Wall clock of the last record, microseconds; nil before the first.
         var lastRecord: Int64?
+        /// Wall clock when the reader was last seen before the end, for example because the brokers were away.
+        var lastBehind = Int64.min
+        var lastActivity: Int64? { lastRecord.map { max($0, lastBehind) } }
         var isIdle = false
         /// Records below the stored position are still to be read again.
         var isReplaying = false
@@ -36,16 +39,20 @@ public final class WatermarkOperator: Operator {
     /// Wall clock, microseconds, at which `tick` has something to do; nil: not before the next record.
     public private(set) var nextDeadline: Int64?
     private let selection = RowSelection()
+    private let rowtimeName: String
 
     /// - Parameters:
     ///   - partitions: known ones; more may come, by index.
     ///   - isBounded: never looks at the wall clock.
+    ///   - rowtimeName: the event-time column, for dead letters.
     ///   - isSequential: partitions are read one after the other (files), so they have one watermark together; a file that
     ///     has not begun holds nothing back. As in Flink, where a reader has one split at a time.
     public init(
-        _ plan: WatermarkPlan, partitions: Int, isBounded: Bool = false, isSequential: Bool = false, object: String
+        _ plan: WatermarkPlan, partitions: Int, isBounded: Bool = false, isSequential: Bool = false,
+        rowtimeName: String = "event time", object: String
     ) throws(Diagnostic) {
         self.plan = plan
+        self.rowtimeName = rowtimeName
         self.isBounded = isBounded
         self.isSequential = isSequential
         evaluator = try ExpressionEvaluator([plan.expression])
@@ -102,7 +109,7 @@ public final class WatermarkOperator: Operator {
                 let state = rowtime.states[row]
                 try context.reject(
                     origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                    detail: "event-time column")
+                    detail: "column \"\(rowtimeName)\"")
                 continue
             }
             if rejected { selection.append(row) }
@@ -174,12 +181,17 @@ public final class WatermarkOperator: Operator {
     ///
     /// - Parameter now: wall clock, microseconds since 1970.
     public func tick(now: Int64, isAtEnd: (Int) -> Bool, context: ShardContext) throws(Diagnostic) {
-        guard usesClock, replaying == 0, combined != EventTime.end, !partitions.isEmpty else { return }
+        guard usesClock, replaying == 0, combined != EventTime.end, !partitions.isEmpty else {
+            // The end of the replay, by row or `endReplay`, sets it again.
+            nextDeadline = nil
+            return
+        }
         var allIdle = true
         var becameIdle = false
         for index in partitions.indices {
             var isIdle = isAtEnd(index)
-            if isIdle, let last = partitions[index].lastRecord {
+            if !isIdle, partitions[index].lastRecord != nil { partitions[index].lastBehind = now }
+            if isIdle, let last = partitions[index].lastActivity {
                 isIdle = now - last >= plan.idleTimeoutMicroseconds
             } else if isIdle, partitions[index].watermark != EventTime.none {
                 // It delivered before a restart: the timeout starts over.
@@ -215,8 +227,8 @@ public final class WatermarkOperator: Operator {
         var next: Int64?
         for partition in partitions where !partition.isIdle {
             var due = now + WatermarkOperator.idleStepMicroseconds
-            if let last = partition.lastRecord { due = max(due, last + plan.idleTimeoutMicroseconds) }
-            if let last = partition.lastRecord, last + plan.idleTimeoutMicroseconds > now {
+            if let last = partition.lastActivity { due = max(due, last + plan.idleTimeoutMicroseconds) }
+            if let last = partition.lastActivity, last + plan.idleTimeoutMicroseconds > now {
                 due = last + plan.idleTimeoutMicroseconds
             }
             next = min(next ?? due, due)

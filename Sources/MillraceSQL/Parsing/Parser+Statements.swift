@@ -9,11 +9,11 @@ extension Parser {
             let start = index
             do throws(Diagnostic) {
                 let kind = try parseStatement()
-                statements.append(
-                    StatementSyntax(kind, range: tokens[start].range.through(previousRange)))
+                let range = tokens[start].range.through(previousRange)
                 if token.kind != .end, !isSign(";") {
                     try recoverMissingSemicolon()
                 }
+                statements.append(StatementSyntax(kind, range: range))
             } catch {
                 recover(from: error)
             }

@@ -32,14 +32,14 @@ extension ExpressionCompiler {
             case .jsonQuery:
                 return emit(type, [arguments[0]], object: path) {
                     let run = Run($0)
-                    let path = run.object(JSONPath.self)
+                    let (path, arena, scratch) = (run.object(JSONPath.self), run.arena, run.scratch)
                     run.map(ByteRef.self, ByteRef.self) { text, state in
                         // Only objects and arrays; a scalar is NULL.
                         guard let found = path.find(text), found.start[0] == 0x7B || found.start[0] == 0x5B else {
                             state = CellState.null
                             return .empty
                         }
-                        return found
+                        return run.text(arena, scratch) { JSONScanner.appendCompact(found, to: $0) }
                     }
                 }
             default:
@@ -240,6 +240,22 @@ struct JSONScanner {
             guard take(0x2C) else { return false }
         }
         return true
+    }
+
+    /// The value without blanks between its tokens.
+    static func appendCompact(_ text: ByteRef, to out: ByteBuffer) {
+        var isInString = false
+        var at = 0
+        while at < text.count {
+            let byte = text.start[at]
+            if isInString || !(byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09) { out.append(byte) }
+            if byte == 0x22 { isInString.toggle() }
+            if byte == 0x5C, isInString, at + 1 < text.count {
+                at += 1
+                out.append(text.start[at])
+            }
+            at += 1
+        }
     }
 
     static func unescape(_ text: ByteRef, to out: ByteBuffer) {
