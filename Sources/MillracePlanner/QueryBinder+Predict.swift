@@ -9,12 +9,6 @@ extension QueryBinder {
         OptionDescriptor("capacity", .integer, "Accepted for Flink's sake"),
         OptionDescriptor("output-mode", .choice(["ORDERED", "ALLOW_UNORDERED"]), "Rows always keep their order"),
         OptionDescriptor("max-concurrent-operations", .integer, "Accepted for Flink's sake"),
-        OptionDescriptor("batch-size", .integer, "Most rows scored at once"),
-        OptionDescriptor("batch-wait", .duration, "How long to wait for more rows"),
-        OptionDescriptor("deadline", .duration, "Most time for one batch"),
-        OptionDescriptor(
-            "on-error", .choice(["fail", "default", "dead-letter"]), "What happens to a row that cannot be scored"),
-        OptionDescriptor("default-value", .string, "The prediction in place of an error"),
         OptionDescriptor("version-column", .string, "Name of a column with the model's content hash"),
     ]
 

@@ -60,6 +60,11 @@ import Testing
         // Behind, not idle: a slow reader loses nothing.
         try tick(watermark, harness, atEnd: [])
         #expect(watermark.combinedWatermark == 1000)
+        // Having been behind, it has to stand at its end for the whole timeout.
+        harness.clock.advance(milliseconds: 999)
+        try tick(watermark, harness, atEnd: [1])
+        #expect(watermark.combinedWatermark == 1000)
+        harness.clock.advance(milliseconds: 1)
         try tick(watermark, harness, atEnd: [1])
         #expect(watermark.combinedWatermark == 6000)
         // It comes back with old rows: they do not pull event time back.
