@@ -60,6 +60,11 @@ import Testing
         // Behind, not idle: a slow reader loses nothing.
         try tick(watermark, harness, atEnd: [])
         #expect(watermark.combinedWatermark == 1000)
+        // The timeout runs anew from then: what stood before the reader (an outage) says nothing of the partition.
+        harness.clock.advance(milliseconds: 999)
+        try tick(watermark, harness, atEnd: [1])
+        #expect(watermark.combinedWatermark == 1000)
+        harness.clock.advance(milliseconds: 1)
         try tick(watermark, harness, atEnd: [1])
         #expect(watermark.combinedWatermark == 6000)
         // It comes back with old rows: they do not pull event time back.
@@ -159,5 +164,15 @@ import Testing
         #expect(watermark.combinedWatermark == 4000)
         try watermark.endReplay(partition: 0, context: harness.context)
         #expect(watermark.combinedWatermark == 5000)
+    }
+
+    /// A deadline in the past would make the shard spin until the replay's end.
+    @Test func replayHasNoDeadline() throws {
+        let (watermark, harness) = try make()
+        watermark.restore(partitionWatermarks: [5000, 4000], combined: 4000, replaying: [true, false])
+        try tick(watermark, harness, atEnd: [1])
+        #expect(watermark.nextDeadline == nil)
+        try watermark.endReplay(partition: 0, context: harness.context)
+        #expect(watermark.nextDeadline != nil)
     }
 }
