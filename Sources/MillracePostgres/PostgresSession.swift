@@ -157,7 +157,6 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         }
     }
 
-    public var keepsDeadLetters: Bool { true }
     public var uncommittedRows: Int { submittedRows + currentRows }
     public var uncommittedBytes: Int { submittedBytes + currentBytes }
 

@@ -31,7 +31,8 @@ public final class Shard {
         inputs = graph.inputs.map { ShardInput($0) }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
         generations = graph.sessions.map(\.connectionGeneration)
-        rejections = RejectionLog(isKept: graph.sessions.contains(where: \.keepsDeadLetters))
+        rejections = RejectionLog(
+            isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
         commits = CommitQueue(sessions: graph.sessions, checkpoint: graph.checkpoint)
     }
 
