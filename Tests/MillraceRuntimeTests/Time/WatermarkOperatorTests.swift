@@ -60,7 +60,7 @@ import Testing
         // Behind, not idle: a slow reader loses nothing.
         try tick(watermark, harness, atEnd: [])
         #expect(watermark.combinedWatermark == 1000)
-        // Having been behind, it has to stand at its end for the whole timeout.
+        // The timeout runs anew from then: what stood before the reader (an outage) says nothing of the partition.
         harness.clock.advance(milliseconds: 999)
         try tick(watermark, harness, atEnd: [1])
         #expect(watermark.combinedWatermark == 1000)
@@ -164,5 +164,15 @@ import Testing
         #expect(watermark.combinedWatermark == 4000)
         try watermark.endReplay(partition: 0, context: harness.context)
         #expect(watermark.combinedWatermark == 5000)
+    }
+
+    /// A deadline in the past would make the shard spin until the replay's end.
+    @Test func replayHasNoDeadline() throws {
+        let (watermark, harness) = try make()
+        watermark.restore(partitionWatermarks: [5000, 4000], combined: 4000, replaying: [true, false])
+        try tick(watermark, harness, atEnd: [1])
+        #expect(watermark.nextDeadline == nil)
+        try watermark.endReplay(partition: 0, context: harness.context)
+        #expect(watermark.nextDeadline != nil)
     }
 }
