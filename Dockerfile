@@ -1,7 +1,8 @@
 # Millrace in a container. Build: docker build -t millrace .
 FROM swift:6.1-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends librdkafka-dev libpq-dev libsimdjson-dev pkg-config python3 python3-pip python3-venv unzip \
+    && apt-get install -y --no-install-recommends librdkafka-dev libpq-dev libsimdjson-dev pkg-config \
+        python3 python3-pip \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -14,6 +15,6 @@ RUN apt-get update \
 COPY --from=build /src/.build/release/millrace /usr/local/bin/millrace
 COPY --from=build /src/.deps/onnxruntime /usr/local/lib/millrace
 COPY pipelines /usr/local/share/millrace/pipelines
-USER nobody
+USER 65534:65534
 WORKDIR /usr/local/share/millrace
 ENTRYPOINT ["millrace"]

@@ -80,7 +80,9 @@ let package = Package(
         tests("MillracePostgresTests", ["MillracePostgres"]),
         tests("MillraceModelsTests", ["MillraceModels"], excluding: ["Fixtures"]),
         tests("MillraceEngineTests", ["MillraceEngine"], excluding: ["Golden"]),
-        tests("IntegrationTests", ["MillraceKafka", "MillracePostgres", "MillraceCore", "CLibrdkafka"]),
+        tests(
+            "IntegrationTests",
+            ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceCore", "CLibrdkafka"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

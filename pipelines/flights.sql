@@ -5,7 +5,7 @@
 --
 -- Topic `flights`: one JSON object a flight, sent when it leaves the gate, as flights/prepare_flights.py writes them. The
 -- event time is the scheduled departure, so a delayed flight comes late by its delay. A flight that comes more than two
--- hours behind the newest, after its window has been written, goes to millrace.dead_letter with the reason late-row.
+-- hours behind the newest, after its window has been written, goes to millrace.dead_letter with the reason late row.
 
 CREATE TABLE flights (
     flight_id STRING,

@@ -123,7 +123,9 @@ public final class Demo {
             "\(pump.sentEvents) events sent, \(metrics.polledRecords) read in \(Fixed.text(seconds, digits: 1)) s, "
                 + "\(metrics.commits) transactions",
         ]
-        for (sink, rows) in metrics.writtenRows.sorted(by: { $0.key < $1.key }) { lines.append("  \(sink): \(rows) rows") }
+        for (sink, rows) in metrics.writtenRows.sorted(by: { $0.key < $1.key }) {
+            lines.append("  \(sink): \(rows) rows")
+        }
         for (reason, rows) in metrics.rejectedRows.sorted(by: { $0.key < $1.key }) {
             lines.append("  dead letters, \(reason): \(rows)")
         }

@@ -58,7 +58,8 @@ public enum DemoScenario: String, CaseIterable, Sendable {
                 Panel(
                     "newest predictions", rows: 6,
                     columns: [
-                        Self.number("birth", 9), Self.text("born", 12), Self.number("pounds", 6), Self.text("model", 12),
+                        Self.number("birth", 9), Self.text("born", 12), Self.number("pounds", 6),
+                        Self.text("model", 12),
                         Self.number("partition", 9), Self.number("offset", 8),
                     ],
                     query: """
@@ -69,7 +70,8 @@ public enum DemoScenario: String, CaseIterable, Sendable {
                 Panel(
                     "five-second windows", rows: 6,
                     columns: [
-                        Self.text("start", 8), Self.text("sex", 6), Self.number("births", 7), Self.number("mean pounds", 11),
+                        Self.text("start", 8), Self.text("sex", 6), Self.number("births", 7),
+                        Self.number("mean pounds", 11),
                     ],
                     query: """
                         SELECT to_char(period_start, 'HH24:MI:SS'), CASE WHEN is_male THEN 'male' ELSE 'female' END, \
@@ -92,7 +94,8 @@ public enum DemoScenario: String, CaseIterable, Sendable {
                 Panel(
                     "newest departures (UTC): minutes late, and predicted at the arrival", rows: 8,
                     columns: [
-                        Self.text("scheduled", 11), Self.text("flight", 7), Self.text("airline", 24), Self.text("from", 4),
+                        Self.text("scheduled", 11), Self.text("flight", 7), Self.text("airline", 24),
+                        Self.text("from", 4),
                         Self.text("to", 3), Self.number("wind mph", 8), Self.number("departure", 9),
                         Self.number("arrival", 7),
                     ],

@@ -26,7 +26,8 @@ struct DemoScreen {
     /// The next frame, ready to be written to standard output.
     ///
     /// - Parameter panels: the rows of `scenario.panels`.
-    mutating func frame(_ metrics: PipelineMetrics.Snapshot, panels: [[[String]]], nowMicroseconds now: Int64) -> String {
+    mutating func frame(_ metrics: PipelineMetrics.Snapshot, panels: [[[String]]], nowMicroseconds now: Int64) -> String
+    {
         let seconds = previousTime == 0 ? 0 : Double(now - previousTime) / 1e6
         func rate(_ value: Int, _ before: Int) -> Int { seconds > 0 ? Int(Double(value - before) / seconds + 0.5) : 0 }
         let events = rate(metrics.polledRecords, previous.polledRecords)
@@ -106,7 +107,9 @@ struct DemoScreen {
 
     private static func terminalSize() -> (columns: Int, rows: Int) {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 1 else { return (80, 40) }
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 1 else {
+            return (80, 40)
+        }
         return (Int(size.ws_col), Int(size.ws_row))
     }
 

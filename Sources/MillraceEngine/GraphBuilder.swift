@@ -171,6 +171,7 @@ struct GraphBuilder {
         let session = try PostgresConnector.makeSinkSession(
             sinks: sinks, shard: shard, limits: options.limits, clock: options.clock, log: options.log)
         session.sourceNames = plan.sources.map(\.name)
+        session.errorPolicies = plan.sources.map(\.errors)
         postgres = session
         sessions.append(session)
     }

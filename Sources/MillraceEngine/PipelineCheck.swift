@@ -58,7 +58,9 @@ public enum PipelineCheck {
 
     /// Compares topics, tables, columns and types with the real broker and database.
     public static func outside(_ plan: ExecutionPlan) -> [Diagnostic] {
-        topics(plan) + PostgresConnector.check(plan: plan)
+        // A broker or database that is away is said once, not once a table.
+        var seen: Set<Diagnostic> = []
+        return (topics(plan) + PostgresConnector.check(plan: plan)).filter { seen.insert($0).inserted }
     }
 
     private static func topics(_ plan: ExecutionPlan) -> [Diagnostic] {

@@ -55,6 +55,9 @@ public final class KafkaSource: Source {
     private var isClosed = false
     /// An outage that `discovery` has been told of.
     private var isAway = false
+    /// After an outage: monotonic microseconds at which all partitions should be read again; 0 when there was none.
+    private var settledAt: Int64 = 0
+    private static let settlingMicroseconds: Int64 = 1_000_000
     private var uncommitted: [Int: Int64] = [:]
     private var lastCommit: Int64 = .min
 
@@ -302,6 +305,7 @@ public final class KafkaSource: Source {
 
     private func watchOutage(_ discovery: PartitionDiscovery) {
         isAway = client.events.isDown
+        settledAt = clock.monotonicMicroseconds() + KafkaSource.settlingMicroseconds
         _ = discovery.takeAnswer()
         if isAway { discovery.awaitBrokers() }
     }
@@ -311,7 +315,10 @@ public final class KafkaSource: Source {
     ///
     /// With open transactions (`read_committed`) the end is the last stable offset.
     public func isAtEnd(partition: Int) -> Bool {
-        if client.events.isDown { return false }
+        if settledAt > 0 {
+            if isAway || client.events.isDown || clock.monotonicMicroseconds() < settledAt { return false }
+            settledAt = 0
+        }
         let state = states[partition]
         if state.endSeen >= 0, properties.readsCommittedOnly { return true }
         var low: Int64 = 0

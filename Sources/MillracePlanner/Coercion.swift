@@ -23,7 +23,7 @@ enum Coercion {
         return .decimal(precision: exact.precision, scale: exact.scale)
     }
 
-    /// Types of both operands and the result of `+ - * / %` on numbers. flink-semantics.md, section 4.
+    /// Types of both operands and the result of `+ - * / %` on numbers, as Flink's logical type rules give them.
     static func arithmetic(_ function: BuiltinFunction, _ a: DataType, _ b: DataType) -> (
         left: DataType, right: DataType, result: DataType
     )? {
@@ -146,7 +146,7 @@ enum Coercion {
         }
     }
 
-    /// Whether CAST knows the pair. flink-semantics.md, section 5.
+    /// Whether CAST knows the pair; the pairs are Flink's.
     static func isCastable(from a: DataType, to b: DataType) -> Bool {
         if a == .null || a == b { return true }
         if a.isCharacter {

@@ -10,6 +10,7 @@ extension PostgresSession {
         guard let connection, let transaction = transactions.first else { return }
         leavePipeline(connection)
         let letters = RowBlock(StateSchema.deadLetterTypes)
+        fatalRefusal = nil
         transaction.deadLetters.copy(to: letters) { _ in true }
         var refused = 0
         do {
@@ -29,7 +30,7 @@ extension PostgresSession {
                 offsetParameters(transaction)
                 try execute(StateSchema.offsets, connection)
             }
-            try connection.run("COMMIT")
+            try connection.run(fatalRefusal == nil ? "COMMIT" : "ROLLBACK")
         } catch {
             if connection.isBroken { return connectionLost() }
             _ = try? connection.run("ROLLBACK")
@@ -42,6 +43,7 @@ extension PostgresSession {
             case .data, .permanent: throw error.diagnostic("PostgreSQL refused a transaction")
             }
         }
+        if let fatalRefusal { try stop(for: fatalRefusal) }
         retireFirst()
         sentCount = 0
         refusedRows += refused
@@ -70,7 +72,12 @@ extension PostgresSession {
         }
         try connection.run("ROLLBACK TO SAVEPOINT millrace_rows; RELEASE SAVEPOINT millrace_rows")
         if block.rows == 1 {
-            SinkTransaction.append(deadLetter(block, sink, failure), to: letters)
+            let letter = deadLetter(block, sink, failure)
+            switch errorPolicy(block.origins.first ?? .none) {
+            case .deadLetter: SinkTransaction.append(letter, to: letters)
+            case .skip: break
+            case .fail: fatalRefusal = fatalRefusal ?? letter
+            }
             return 1
         }
         let middle = block.rows / 2
@@ -79,6 +86,23 @@ extension PostgresSession {
         block.copy(to: high) { $0 >= middle }
         let refused = try insert(low, into: sink, letters, connection)
         return try refused + insert(high, into: sink, letters, connection)
+    }
+
+    /// 'errors' of the row's source; of rows that no record stands behind (aggregates), that of the only source.
+    private func errorPolicy(_ origin: RowOrigin) -> ErrorPolicy {
+        let source = Int(origin.source)
+        if errorPolicies.indices.contains(source) { return errorPolicies[source] }
+        return errorPolicies.count == 1 ? errorPolicies[0] : .deadLetter
+    }
+
+    private func stop(for letter: DeadLetter) throws(Diagnostic) {
+        var place = ""
+        if let partition = letter.partition, let offset = letter.offset {
+            place = "It is record \(offset) of partition \(partition.partition) of topic \"\(partition.topic)\". "
+        }
+        throw Diagnostic(
+            "\(letter.reason.reason) in \"\(letter.object)\": \(letter.detail)",
+            hint: place + "The source has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out.")
     }
 
     /// For the one row of `block`.

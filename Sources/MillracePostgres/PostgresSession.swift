@@ -43,6 +43,10 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     public weak var context: ShardContext?
     /// The plan's source names, as `ShardContext.source` indexes them.
     public var sourceNames: [SourceName] = []
+    /// 'errors' of the plan's sources, for rows that the server refuses.
+    public var errorPolicies: [ErrorPolicy] = []
+    /// The first refused row of a source with 'errors' = 'fail'.
+    var fatalRefusal: DeadLetter?
     /// Partition by source and partition index; asked only for refused rows.
     public var partition: ((_ source: Int, _ partition: Int) -> SourcePartition?)?
     /// Rows the server refused since the start; they are in `millrace.dead_letter`.

@@ -14,10 +14,10 @@ struct Run: ParsableCommand {
 
     @OptionGroup var pipeline: PipelineArguments
 
-    @Option(help: "Threads that share the partitions of Kafka topics.")
+    @Option(help: "Threads that share the partitions of Kafka topics; a pipeline with aggregates runs on one.")
     var shards: Int = 1
 
-    @Option(help: "debug, info, warning or error.")
+    @Option(help: "What to write to standard error.")
     var logLevel: LogLevel = .info
 
     @Flag(help: "Forget the stored positions and start where the options say. Rows may be written again.")

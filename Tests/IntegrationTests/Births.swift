@@ -82,7 +82,7 @@ struct Births {
     }
 
     /// Scoring row by row, and three window aggregates over the scores; no keys, so that doubles would show.
-    static func sql(suffix: String = "", options: String = "") -> String {
+    static func sql(suffix: String = "", idleSeconds: Int = 4, options: String = "") -> String {
         """
         SET 'pipeline.name' = 'births\(suffix)';
         CREATE TABLE births (
@@ -92,7 +92,7 @@ struct Births {
             WATERMARK FOR event_time AS event_time - INTERVAL '1' SECOND
         ) WITH (
             'connector' = 'kafka', 'topic' = '$TOPIC', 'properties.bootstrap.servers' = '$BROKER',
-            'scan.startup.mode' = 'earliest-offset', 'scan.watermark.idle-timeout' = '4 s', 'format' = 'json'
+            'scan.startup.mode' = 'earliest-offset', 'scan.watermark.idle-timeout' = '\(idleSeconds) s', 'format' = 'json'
             \(options)
         );
         CREATE MODEL natality

@@ -4,7 +4,7 @@ import Testing
 @testable import MillracePlanner
 @testable import MillraceSQL
 
-/// Result types and implicit casts, as flink-semantics.md observed them.
+/// Result types and implicit casts, as Flink was seen to give them.
 @Suite struct ExpressionTypeTests {
     private static let table = """
         CREATE TABLE t (b BOOLEAN, ti TINYINT, sm SMALLINT, i INT, l BIGINT, f FLOAT, d DOUBLE, d102 DECIMAL(10, 2), d53 DECIMAL(5, 3),

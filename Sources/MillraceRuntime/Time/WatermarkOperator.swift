@@ -219,10 +219,9 @@ public final class WatermarkOperator: Operator {
         var next: Int64?
         for partition in partitions where !partition.isIdle {
             var due = now + WatermarkOperator.idleStepMicroseconds
-            if let last = partition.lastActivity { due = max(due, last + plan.idleTimeoutMicroseconds) }
-            if let last = partition.lastActivity, last + plan.idleTimeoutMicroseconds > now {
-                due = last + plan.idleTimeoutMicroseconds
-            }
+            // One that stays behind for longer than the timeout is looked at often: the timeout runs from when it no longer is.
+            let last = partition.lastBehind == now ? partition.lastRecord : partition.lastActivity
+            if let last { due = max(due, last + plan.idleTimeoutMicroseconds) }
             next = min(next ?? due, due)
         }
         nextDeadline = next

@@ -82,6 +82,7 @@ final class MemorySession: SinkSession {
 
     let descriptor: Int32 = -1
     let wantsWrite = false
+    let keepsDeadLetters = true
     let deadline: Int64? = nil
     let uncommittedBytes = 0
     var uncommittedRows: Int { pending.values.reduce(0) { $0 + $1.count } }
