@@ -21,7 +21,15 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], excluding exclud
 let package = Package(
     name: "millrace",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "millrace", targets: ["millrace"])],
+    products: [
+        .executable(name: "millrace", targets: ["millrace"]),
+        // For Benchmarks.
+        .library(name: "MillraceCore", targets: ["MillraceCore"]),
+        .library(name: "MillraceRuntime", targets: ["MillraceRuntime"]),
+        .library(name: "MillraceFormats", targets: ["MillraceFormats"]),
+        .library(name: "MillraceModels", targets: ["MillraceModels"]),
+        .library(name: "MillraceEngine", targets: ["MillraceEngine"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),

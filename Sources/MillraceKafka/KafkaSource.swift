@@ -22,6 +22,19 @@ public final class KafkaSource: Source {
         /// Bounded scans: the first offset not delivered.
         var bound: Int64?
         var isComplete = false
+
+        enum Verdict { case kept, keptAsLast, beyondBound, repeated }
+
+        /// Moves on to the record at `offset`.
+        @inline(__always)
+        mutating func take(_ offset: Int64, maySkipBack: Bool) -> Verdict {
+            if let bound, offset >= bound { return .beyondBound }
+            if offset < next, !maySkipBack { return .repeated }
+            next = offset + 1
+            endSeen = -1
+            if let bound, next >= bound { return .keptAsLast }
+            return .kept
+        }
     }
 
     let name: String
@@ -52,6 +65,10 @@ public final class KafkaSource: Source {
     private var topicIndices: [OpaquePointer: [Int32]] = [:]
     private weak var filledRecords: RecordTable?
     private var incomplete = 0
+    private var lastKept: SourcePartition? { lastIndex >= 0 ? partitions[lastIndex] : nil }
+    /// Of the record that was kept last.
+    private var lastIndex = -1
+    private var backlog = BacklogNudge()
     private var isClosed = false
     /// An outage that `discovery` has been told of.
     private var isAway = false
@@ -143,6 +160,7 @@ public final class KafkaSource: Source {
             try take(got, into: batch.records)
         }
         if let failure = client.events.failure { throw failure }
+        backlog?.nudge(client, partition: lastKept)
         if !uncommitted.isEmpty { commitIfDue() }
         if slotCount > 0 {
             rows.fill(batch, messages: UnsafePointer(slots), topicNames: topicNames)
@@ -158,6 +176,8 @@ public final class KafkaSource: Source {
     private func take(_ count: Int, into records: RecordTable) throws(Diagnostic) {
         var kept = slotCount
         var failure: Diagnostic?
+        records.reserve(slotCount + count)
+        let target = RecordPointers(records)
         for i in slotCount..<slotCount + count {
             let message = slots[i]!
             slots[i] = nil
@@ -172,9 +192,11 @@ public final class KafkaSource: Source {
                 continue
             }
             slots[kept] = message
+            target.set(kept, message, partition: index)
             kept += 1
-            append(message, partition: index, to: records)
+            lastIndex = index
         }
+        records.count = kept
         if kept > slotCount { client.events.noteReachable() }
         slotCount = kept
         if let failure { throw failure }
@@ -183,34 +205,16 @@ public final class KafkaSource: Source {
     /// Moves the partition on; false for a record beyond the bound or one that was delivered already.
     @inline(__always)
     private func accept(_ offset: Int64, partition index: Int) -> Bool {
-        if let bound = states[index].bound, offset >= bound {
+        switch states[index].take(offset, maySkipBack: properties.offsetReset != nil) {
+        case .kept: return true
+        case .keptAsLast:
+            complete(index)
+            return true
+        case .beyondBound:
             complete(index)
             return false
+        case .repeated: return false
         }
-        if offset < states[index].next, properties.offsetReset == nil { return false }
-        states[index].next = offset + 1
-        states[index].endSeen = -1
-        if let bound = states[index].bound, offset + 1 >= bound { complete(index) }
-        return true
-    }
-
-    @inline(__always)
-    private func append(_ message: Message, partition index: Int, to records: RecordTable) {
-        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
-        let milliseconds = rd_kafka_message_timestamp(message, &type)
-        let (microseconds, overflow) = milliseconds.multipliedReportingOverflow(by: 1000)
-        let hasTime = type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && milliseconds >= 0 && !overflow
-        records.append(
-            partition: Int32(truncatingIfNeeded: index), offset: message.pointee.offset,
-            timestamp: hasTime ? microseconds : .min,
-            key: KafkaSource.bytes(message.pointee.key, message.pointee.key_len),
-            value: KafkaSource.bytes(message.pointee.payload, message.pointee.len))
-    }
-
-    @inline(__always)
-    private static func bytes(_ start: UnsafeMutableRawPointer?, _ count: Int) -> ByteRef {
-        guard let start else { return .absent }
-        return ByteRef(start: UnsafePointer(start.assumingMemoryBound(to: UInt8.self)), count: count)
     }
 
     private func complete(_ index: Int) {
@@ -372,7 +376,7 @@ public final class KafkaSource: Source {
         isClosed = true
         discovery?.stop()
         if !uncommitted.isEmpty, !client.events.isDown {
-            client.commit(uncommittedOffsets, timeoutMilliseconds: 1_000)
+            client.commit(uncommittedOffsets, timeoutMilliseconds: 3_000)
         }
         destroyMessages()
         client.close()

@@ -103,9 +103,8 @@ struct MessageRows {
                 value.decode($0, into: valueColumns, origins: &origins, failures: &failures, arena: batch.arena)
             }
         } else {
-            records.value.withUnsafeBufferPointer {
-                value.decode($0, into: valueColumns, origins: &origins, failures: &failures, arena: batch.arena)
-            }
+            value.decode(
+                records.values, into: valueColumns, origins: &origins, failures: &failures, arena: batch.arena)
         }
         for failure in failures {
             batch.rejected.append(
@@ -128,9 +127,9 @@ struct MessageRows {
 
     /// Rejects values that are too long; true when there were any, and then `accepted` has absent in their place.
     private mutating func refuseOversized(_ batch: SourceBatch) -> Bool {
-        let values = batch.records.value
+        let values = batch.records.values
         guard values.contains(where: { $0.count > messageBytes }) else { return false }
-        accepted = values
+        accepted = Array(values)
         for i in values.indices where values[i].count > messageBytes {
             accepted[i] = .absent
             batch.rejected.append(
@@ -147,9 +146,8 @@ struct MessageRows {
         for column in keyColumns { column.clear() }
         keyOrigins.removeAll(keepingCapacity: true)
         keyFailures.removeAll(keepingCapacity: true)
-        records.key.withUnsafeBufferPointer {
-            key.decode($0, into: keyColumns, origins: &keyOrigins, failures: &keyFailures, arena: batch.arena)
-        }
+        key.decode(
+            records.keys, into: keyColumns, origins: &keyOrigins, failures: &keyFailures, arena: batch.arena)
         keyStart.removeAll(keepingCapacity: true)
         keyCount.removeAll(keepingCapacity: true)
         for i in 0..<records.count {

@@ -4,8 +4,9 @@
 public final class BatchArena {
     private var chunks: [UnsafeMutableBufferPointer<UInt8>] = []
     private var chunk = -1
-    @usableFromInline var next: UnsafeMutablePointer<UInt8>
-    @usableFromInline var remaining = 0
+    // Private, and `allocate` a call: the compiler checks each access from outside for exclusivity.
+    private var next: UnsafeMutablePointer<UInt8>
+    private var remaining = 0
     private let chunkBytes: Int
     private let keepBytes: Int
 
@@ -21,7 +22,7 @@ public final class BatchArena {
     deinit { for chunk in chunks { chunk.deallocate() } }
 
     /// `count` uninitialised bytes, aligned to 8.
-    @inlinable @inline(__always)
+    @inline(never)
     public func allocate(_ count: Int) -> UnsafeMutablePointer<UInt8> {
         let rounded = (count + 7) & ~7
         if rounded > remaining { return allocateSlowly(rounded) }
@@ -31,8 +32,7 @@ public final class BatchArena {
         return result
     }
 
-    @usableFromInline
-    func allocateSlowly(_ count: Int) -> UnsafeMutablePointer<UInt8> {
+    private func allocateSlowly(_ count: Int) -> UnsafeMutablePointer<UInt8> {
         while chunk + 1 < chunks.count {
             chunk += 1
             if chunks[chunk].count >= count { return take(count) }

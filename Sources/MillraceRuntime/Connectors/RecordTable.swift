@@ -3,35 +3,75 @@ public import MillraceCore
 /// The source records behind one batch: where each came from, and its raw bytes for the dead-letter table.
 ///
 /// A row's `origins` entry is an index into it. Filled by the source with each poll; bytes stay valid until the next one.
+///
+/// Plain memory, valid until the next `append` or `reserve`: it is written for every record, and an array in a class costs
+/// an exclusivity and a uniqueness check each time.
 public final class RecordTable {
     /// Index into the source's `partitions`.
-    public var partition: [Int32] = []
-    public var offset: [Int64] = []
+    public private(set) var partition: UnsafeMutablePointer<Int32>
+    public private(set) var offset: UnsafeMutablePointer<Int64>
     /// Kafka record timestamp, microseconds since 1970; Int64.min when there is none.
-    public var timestamp: [Int64] = []
-    public var key: [ByteRef] = []
-    public var value: [ByteRef] = []
+    public private(set) var timestamp: UnsafeMutablePointer<Int64>
+    public private(set) var key: UnsafeMutablePointer<ByteRef>
+    public private(set) var value: UnsafeMutablePointer<ByteRef>
+    /// Writers through the pointers `reserve` first and set it last.
+    public var count = 0
+    private var capacity = 64
     /// The record's headers as text for the dead-letter table; called only for rejected records.
     public var headers: ((Int) -> [(name: String, value: ByteRef)])?
 
-    public init() {}
-    public var count: Int { offset.count }
-
-    public func clear() {
-        partition.removeAll(keepingCapacity: true)
-        offset.removeAll(keepingCapacity: true)
-        timestamp.removeAll(keepingCapacity: true)
-        key.removeAll(keepingCapacity: true)
-        value.removeAll(keepingCapacity: true)
+    public init() {
+        partition = .allocate(capacity: capacity)
+        offset = .allocate(capacity: capacity)
+        timestamp = .allocate(capacity: capacity)
+        key = .allocate(capacity: capacity)
+        value = .allocate(capacity: capacity)
     }
+
+    deinit {
+        partition.deallocate()
+        offset.deallocate()
+        timestamp.deallocate()
+        key.deallocate()
+        value.deallocate()
+    }
+
+    public var values: UnsafeBufferPointer<ByteRef> { UnsafeBufferPointer(start: value, count: count) }
+    public var keys: UnsafeBufferPointer<ByteRef> { UnsafeBufferPointer(start: key, count: count) }
+
+    public func clear() { count = 0 }
 
     @inline(__always)
     public func append(partition: Int32, offset: Int64, timestamp: Int64, key: ByteRef, value: ByteRef) {
-        self.partition.append(partition)
-        self.offset.append(offset)
-        self.timestamp.append(timestamp)
-        self.key.append(key)
-        self.value.append(value)
+        let row = count
+        reserve(row + 1)
+        self.partition[row] = partition
+        self.offset[row] = offset
+        self.timestamp[row] = timestamp
+        self.key[row] = key
+        self.value[row] = value
+        count = row + 1
+    }
+
+    /// Room for `records` records in all; keeps the contents.
+    public func reserve(_ records: Int) {
+        guard records > capacity else { return }
+        let target = max(records, capacity * 2)
+        partition = RecordTable.enlarged(partition, count, target)
+        offset = RecordTable.enlarged(offset, count, target)
+        timestamp = RecordTable.enlarged(timestamp, count, target)
+        key = RecordTable.enlarged(key, count, target)
+        value = RecordTable.enlarged(value, count, target)
+        capacity = target
+    }
+
+    private static func enlarged<T>(_ old: UnsafeMutablePointer<T>, _ count: Int, _ capacity: Int)
+        -> UnsafeMutablePointer<T>
+    {
+        let new = UnsafeMutablePointer<T>.allocate(capacity: capacity)
+        new.moveInitialize(from: old, count: count)
+        old.deallocate()
+        return new
     }
 }
 

@@ -31,6 +31,10 @@ final class JoinOutput {
     func make(_ matches: JoinMatches, rows: Range<Int>, probe: ColumnBatch, build: [Column], context: ShardContext)
         throws(Diagnostic) -> ColumnBatch
     {
+        if residual == nil, kind == .inner {
+            gather(matches, probe, build)
+            return output
+        }
         final.clear()
         passed.removeAll(keepingCapacity: true)
         isRejected.removeAll(keepingCapacity: true)

@@ -27,6 +27,10 @@ public final class StaticJoinOperator: Operator {
         }
         guard isBuilt else { throw Diagnostic("static join \"\(object)\" got rows before its table", fault: .bug) }
         table.bind(plan.probeKeys.map { batch.columns[$0] })
+        // A local: appending to a property checks for exclusive access each time.
+        var matches = JoinMatches()
+        swap(&matches, &self.matches)
+        defer { self.matches = matches }
         matches.clear()
         var start = 0
         for row in 0..<batch.count {
@@ -37,18 +41,20 @@ public final class StaticJoinOperator: Operator {
             }
             // Fan-out stays bounded: pairs leave in batches, cut between probe rows.
             if matches.probe.count >= limits.batchRows, row + 1 < batch.count {
-                try flush(start..<row + 1, batch, context)
+                try emit(matches, start..<row + 1, batch, context)
+                matches.clear()
                 start = row + 1
                 table.bind(plan.probeKeys.map { batch.columns[$0] })
             }
         }
-        try flush(start..<batch.count, batch, context)
+        try emit(matches, start..<batch.count, batch, context)
     }
 
-    private func flush(_ rows: Range<Int>, _ batch: ColumnBatch, _ context: ShardContext) throws(Diagnostic) {
+    private func emit(_ matches: JoinMatches, _ rows: Range<Int>, _ batch: ColumnBatch, _ context: ShardContext)
+        throws(Diagnostic)
+    {
         try emit(
             output.make(matches, rows: rows, probe: batch, build: table.columns, context: context), context: context)
-        matches.clear()
     }
 
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {

@@ -28,7 +28,8 @@ public final class WatermarkOperator: Operator {
     private let evaluator: ExpressionEvaluator
     private let isBounded: Bool
     private let isSequential: Bool
-    private var partitions: [Partition]
+    /// Plain memory: an array in a class costs several checks for every row.
+    private var partitions: UnsafeMutableBufferPointer<Partition>
     private var combined = EventTime.none
     private var announced = EventTime.none
     /// While partitions replay, time stands still: windows must not fire before they are rebuilt.
@@ -55,10 +56,13 @@ public final class WatermarkOperator: Operator {
         self.isBounded = isBounded
         self.isSequential = isSequential
         evaluator = try ExpressionEvaluator([plan.expression])
-        self.partitions = Array(repeating: Partition(), count: partitions)
+        self.partitions = .allocate(capacity: partitions)
+        self.partitions.initialize(repeating: Partition())
         super.init(object: object)
         if usesClock, partitions > 0 { nextDeadline = .min }
     }
+
+    deinit { partitions.deallocate() }
 
     private var usesClock: Bool { !isBounded && plan.idleTimeoutMicroseconds > 0 }
 
@@ -70,7 +74,11 @@ public final class WatermarkOperator: Operator {
     public func setPartitionCount(_ count: Int) {
         guard count > partitions.count, !isSequential || partitions.isEmpty else { return }
         let count = isSequential ? 1 : count
-        partitions.append(contentsOf: repeatElement(Partition(), count: count - partitions.count))
+        let larger = UnsafeMutableBufferPointer<Partition>.allocate(capacity: count)
+        larger.initialize(repeating: Partition())
+        for index in partitions.indices { larger[index] = partitions[index] }
+        partitions.deallocate()
+        partitions = larger
         allIdleSince = nil
         if usesClock { nextDeadline = .min }
     }

@@ -132,9 +132,9 @@ final class KeyTable {
     /// The key's number, -1 when it is unknown or any of its cells is not valid (NULL never matches in a join).
     @inline(__always)
     func findMatch(row: Int) -> Int32 {
-        for part in parts where part.states[row] != CellState.valid { return -1 }
         switch mode {
         case .integer:
+            guard states[row] == CellState.valid else { return -1 }
             let hash = KeyTable.hash(UInt64(bitPattern: cells.assumingMemoryBound(to: Int64.self)[row]))
             var slot = Int(truncatingIfNeeded: hash) & mask
             while slots[slot] >= 0 {
@@ -143,9 +143,11 @@ final class KeyTable {
             }
             return -1
         case .bytes:
+            guard states[row] == CellState.valid else { return -1 }
             let bytes = cells.assumingMemoryBound(to: ByteRef.self)[row]
             return find(bytes, KeyTable.hash(bytes))
         case .composite:
+            for part in parts where part.states[row] != CellState.valid { return -1 }
             encode(row)
             return find(scratch.bytes, KeyTable.hash(scratch.bytes))
         }

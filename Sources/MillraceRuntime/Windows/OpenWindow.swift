@@ -41,29 +41,6 @@ struct OffsetSlots {
         return Int(count - 1)
     }
 
-    /// Fills `slots[row]` and `offsets[row]` for a batch; slot -1 for rows that no source record stands behind.
-    mutating func resolve(
-        _ origins: UnsafeMutablePointer<Int32>, count: Int, source: Int, records: RecordTable,
-        slots: UnsafeMutablePointer<Int32>, offsets: UnsafeMutablePointer<Int64>
-    ) {
-        let known = source < bySource.count ? bySource[source] : []
-        records.partition.withUnsafeBufferPointer { partitions in
-            records.offset.withUnsafeBufferPointer { all in
-                for row in 0..<count {
-                    let origin = Int(origins[row])
-                    guard origin >= 0 else {
-                        slots[row] = -1
-                        continue
-                    }
-                    let partition = Int(partitions[origin])
-                    offsets[row] = all[origin]
-                    slots[row] = partition < known.count ? known[partition] : -1
-                    if slots[row] < 0 { slots[row] = Int32(slot(source: source, partition: partition)) }
-                }
-            }
-        }
-    }
-
     /// Lowers `offsets[partition]` for `source` to what `contributing` needs.
     func lower(_ offsets: inout [Int64], source: Int, by contributing: ContributingOffsets) {
         guard source < bySource.count else { return }

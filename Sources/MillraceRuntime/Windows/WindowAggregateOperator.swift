@@ -37,11 +37,12 @@ public final class WindowAggregateOperator: Operator {
     private var pending = 0
     private var corrected: [(window: OpenWindow, key: Int32, record: UnsafeMutableRawPointer)] = []
     private var readColumns: [Int] = []
-    /// Slot and offset of each row of the batch; see `OffsetSlots.resolve`.
-    private var rowSlots: UnsafeMutablePointer<Int32>
-    private var rowOffsets: UnsafeMutablePointer<Int64>
-    private var rowCapacity = 64
-    private var hasOffsets = false
+    /// The batch's source records, and the slot of the partition met last.
+    private var originPartitions: UnsafePointer<Int32>?
+    private var originOffsets: UnsafePointer<Int64>?
+    private var originSource = 0
+    private var lastPartition: Int32 = -1
+    private var lastSlot = 0
 
     /// - Throws: `.user` for an allowed lateness with SESSION, `.bug` for an aggregate that has no accumulator.
     public init(_ plan: WindowAggregatePlan, input: Schema, object: String, limits: Limits) throws(Diagnostic) {
@@ -67,8 +68,6 @@ public final class WindowAggregateOperator: Operator {
         }
         pendingRows = .allocate(capacity: pendingCapacity)
         pendingRecords = .allocate(capacity: pendingCapacity)
-        rowSlots = .allocate(capacity: rowCapacity)
-        rowOffsets = .allocate(capacity: rowCapacity)
         readColumns = Array(Set(plan.keys + accumulators.argumentColumns)).sorted()
         super.init(object: object)
     }
@@ -78,8 +77,6 @@ public final class WindowAggregateOperator: Operator {
         sessions?.forEachRecord { accumulators.release($0) }
         pendingRows.deallocate()
         pendingRecords.deallocate()
-        rowSlots.deallocate()
-        rowOffsets.deallocate()
     }
 
     /// (window, key) groups that are kept now.
@@ -97,7 +94,7 @@ public final class WindowAggregateOperator: Operator {
         let metadata = batch.metadata
         let checksErrors = readColumns.contains { !batch.columns[$0].allValid }
         keys.bind(plan.keys.map { batch.columns[$0] })
-        resolveOffsets(batch, context)
+        bindOrigins(context)
         // The newest window, so that most rows need neither division nor search: its bounds in microseconds.
         var (recentLow, recentHigh) = (Int64.max, Int64.min)
         var recent: OpenWindow?
@@ -161,20 +158,23 @@ public final class WindowAggregateOperator: Operator {
         try finishRun(batch, context)
     }
 
-    private func resolveOffsets(_ batch: ColumnBatch, _ context: ShardContext) {
-        hasOffsets = false
-        guard let records = context.records else { return }
-        hasOffsets = true
-        if batch.count > rowCapacity {
-            rowSlots.deallocate()
-            rowOffsets.deallocate()
-            rowCapacity = max(batch.count, rowCapacity * 2)
-            rowSlots = .allocate(capacity: rowCapacity)
-            rowOffsets = .allocate(capacity: rowCapacity)
+    private func bindOrigins(_ context: ShardContext) {
+        originPartitions = context.records.map { UnsafePointer($0.partition) }
+        originOffsets = context.records.map { UnsafePointer($0.offset) }
+        originSource = context.source
+        lastPartition = -1
+    }
+
+    /// Slot and offset of the source record behind a row; nil when there is none. Rows of a partition come in long runs.
+    @inline(__always)
+    private func contribution(_ origin: Int32) -> (slot: Int, offset: Int64)? {
+        guard origin >= 0, let originPartitions, let originOffsets else { return nil }
+        let partition = originPartitions[Int(origin)]
+        if partition != lastPartition {
+            lastSlot = slots.slot(source: originSource, partition: Int(partition))
+            lastPartition = partition
         }
-        slots.resolve(
-            batch.metadata.origins, count: batch.count, source: context.source, records: records, slots: rowSlots,
-            offsets: rowOffsets)
+        return (lastSlot, originOffsets[Int(origin)])
     }
 
     private func firstError(_ batch: ColumnBatch, _ row: Int) -> RowErrorCode? {
@@ -216,7 +216,7 @@ public final class WindowAggregateOperator: Operator {
         pendingRows[pending] = Int32(truncatingIfNeeded: row)
         pendingRecords[pending] = record
         pending += 1
-        if hasOffsets, rowSlots[row] >= 0 { window.note(Int(rowSlots[row]), rowOffsets[row]) }
+        if let (slot, offset) = contribution(origin) { window.note(slot, offset) }
         if window.isFired, !context.isReplayed(origin: origin) {
             // A late row within the allowed lateness: the header says whether its group is on the list already.
             let isListed = record.assumingMemoryBound(to: Int64.self)
@@ -370,7 +370,7 @@ public final class WindowAggregateOperator: Operator {
         pendingRows[pending] = Int32(truncatingIfNeeded: row)
         pendingRecords[pending] = session.record
         pending += 1
-        if hasOffsets, rowSlots[row] >= 0 { session.offsets.note(Int(rowSlots[row]), rowOffsets[row]) }
+        if let (slot, offset) = contribution(origin) { session.offsets.note(slot, offset) }
         nextTimer = min(nextTimer, session.end - 1)
         // Replayed sessions that end before the emitted watermark wait for the watermark to pass it.
         if nextTimer <= watermark { nextTimer = watermark == EventTime.end ? watermark : watermark + 1 }
