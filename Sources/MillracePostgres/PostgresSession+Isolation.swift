@@ -121,6 +121,7 @@ extension PostgresSession {
     private func execute(_ sql: String, _ connection: Connection) throws(ServerError) {
         _ = try connection.check(
             PQexecParams(
-                connection.raw, sql, parameters.count, nil, parameters.values, parameters.lengths, parameters.formats, 1))
+                connection.raw, sql, parameters.count, nil, parameters.values, parameters.lengths, parameters.formats, 1
+            ))
     }
 }

@@ -33,7 +33,8 @@ extension IntegrationTests {
 
         private func prepared() throws -> Workbench {
             let bench = try Workbench(partitions: 1)
-            try bench.sql("CREATE TABLE good (id bigint, amount numeric(10, 2) CHECK (amount < 1000), kind text NOT NULL)")
+            try bench.sql(
+                "CREATE TABLE good (id bigint, amount numeric(10, 2) CHECK (amount < 1000), kind text NOT NULL)")
             return bench
         }
 
@@ -52,7 +53,8 @@ extension IntegrationTests {
             let values: [[UInt8]] = [
                 Array(event(0, second: 1).utf8), [0xFF, 0x00, 0xFE], Array("{\"id\":".utf8),
                 Array(event(3, second: 2, amount: "abc").utf8), Array(event(4, second: 20).utf8),
-                Array(event(5, second: 2).utf8), Array("{\"id\":6,\"event_time\":null,\"amount\":\"1\",\"kind\":\"a\"}".utf8),
+                Array(event(5, second: 2).utf8),
+                Array("{\"id\":6,\"event_time\":null,\"amount\":\"1\",\"kind\":\"a\"}".utf8),
                 Array(event(7, second: 21, amount: "5000").utf8), Array(event(8, second: 21, kind: nil).utf8),
                 Array(event(9, second: 22).utf8),
             ]
@@ -88,7 +90,9 @@ extension IntegrationTests {
                 // Rows that only the database refuses come without: their headers are not kept until the commit.
                 let isRefused = letter[1] == "good|rejected by the sink"
                 #expect(
-                    isRefused || letter[4] == "[{\"name\": \"trace\", \"value\": \"t\(bad.offset)\"}, {\"name\": \"trace\", \"value\": \"again\"}]",
+                    isRefused
+                        || letter[4]
+                            == "[{\"name\": \"trace\", \"value\": \"t\(bad.offset)\"}, {\"name\": \"trace\", \"value\": \"again\"}]",
                     "\(letter)")
                 #expect(letter[5] == bench.topic && letter[6] == "0" && letter[7] == "events" && letter[8] == "t")
                 #expect(letter[2]?.isEmpty == false, "\(letter)")
@@ -109,7 +113,10 @@ extension IntegrationTests {
         @Test(arguments: [
             ("{\"id\":", "undecodable message"),
             ("{\"id\":2,\"event_time\":\"2024-01-01 00:00:03Z\",\"amount\":\"abc\",\"kind\":\"a\"}", "cast failed"),
-            ("{\"id\":2,\"event_time\":\"2024-01-01 00:00:03Z\",\"amount\":\"5000\",\"kind\":\"a\"}", "rejected by the sink"),
+            (
+                "{\"id\":2,\"event_time\":\"2024-01-01 00:00:03Z\",\"amount\":\"5000\",\"kind\":\"a\"}",
+                "rejected by the sink"
+            ),
         ])
         func fails(value: String, reason: String) throws {
             let bench = try prepared()
@@ -140,7 +147,9 @@ extension IntegrationTests {
             let births = Births(count: 6, millisecondsBetween: 10, seed: 1)
             // A feature that is missing, with 'nulls' = 'error'.
             for birth in births.all {
-                let json = birth.id == 3 ? birth.json.replacingOccurrences(of: "\"mother_age\":\(birth.age),", with: "") : birth.json
+                let json =
+                    birth.id == 3
+                    ? birth.json.replacingOccurrences(of: "\"mother_age\":\(birth.age),", with: "") : birth.json
                 try producer.send(json)
             }
             try producer.flush()
@@ -165,8 +174,11 @@ extension IntegrationTests {
                     """))
             #expect(try run.wait() == 0, "\(run.standardError)")
             #expect(try bench.sql("SELECT birth_id FROM scores ORDER BY 1").map { $0[0] } == ["0", "1", "2", "4", "5"])
+            let raw = births.all[3].json.replacingOccurrences(of: "\"mother_age\":\(births.all[3].age),", with: "")
             let letters = try bench.sql(
-                "SELECT \"offset\", reason, value = convert_to($$\(births.all[3].json.replacingOccurrences(of: "\"mother_age\":\(births.all[3].age),", with: ""))$$, 'UTF8') FROM millrace.dead_letter")
+                """
+                SELECT "offset", reason, value = convert_to($$\(raw)$$, 'UTF8') FROM millrace.dead_letter
+                """)
             #expect(letters == [["3", "model error", "t"]])
         }
     }

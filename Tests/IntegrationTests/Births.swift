@@ -43,7 +43,8 @@ struct Births {
             return Birth(
                 id: id, time: Births.start + id * step - shake, isMale: Bool.random(using: &random),
                 age: Int.random(in: 15...44, using: &random), plurality: Int.random(in: 1...2, using: &random),
-                weeks: Int.random(in: 35...42, using: &random), smokes: [true, false, nil].randomElement(using: &random)!,
+                weeks: Int.random(in: 35...42, using: &random),
+                smokes: [true, false, nil].randomElement(using: &random)!,
                 gain: Int.random(in: 5...60, using: &random), born: Int.random(in: 1...4, using: &random),
                 married: Bool.random(using: &random),
                 partition: id < Births.partitions ? Int32(id) : Int32.random(in: 0..<4, using: &random))
@@ -56,7 +57,8 @@ struct Births {
         precondition(day >= 0 || milliseconds >= start - 1000, "one month is enough")
         let ofDay = (seconds % 86_400 + 86_400) % 86_400
         let date = seconds < start / 1000 ? "2023-12-31" : "2024-01-" + pad(day + 1, 2)
-        return "\(date) \(pad(ofDay / 3600, 2)):\(pad(ofDay / 60 % 60, 2)):\(pad(ofDay % 60, 2)).\(pad(milliseconds % 1000, 3))"
+        return
+            "\(date) \(pad(ofDay / 3600, 2)):\(pad(ofDay / 60 % 60, 2)):\(pad(ofDay % 60, 2)).\(pad(milliseconds % 1000, 3))"
     }
 
     private static func pad(_ number: Int, _ width: Int) -> String {

@@ -47,7 +47,9 @@ extension IntegrationTests {
                 #expect(ended.output.isEmpty)
                 #expect(ended.errors.contains("\(file):5:"), "\(ended)")
                 #expect(ended.errors.contains("Did you mean \"table-name\"?"), "\(ended)")
-                #expect(ended.errors.contains("\(file):6:31: error: column \"nmae\" is not in table \"numbers\""), "\(ended)")
+                #expect(
+                    ended.errors.contains("\(file):6:31: error: column \"nmae\" is not in table \"numbers\""),
+                    "\(ended)")
                 #expect(ended.errors.contains("Did you mean \"name\"?"), "\(ended)")
                 #expect(ended.errors.contains("^^^^") && ended.errors.contains("2 errors in"), "\(ended)")
             }
@@ -59,7 +61,9 @@ extension IntegrationTests {
             let check = try millrace("check", file)
             #expect(check.status == 0 && check.output.contains("no errors"), "\(check)")
             let explain = try millrace("explain", file)
-            #expect(explain.status == 0 && explain.output.contains("numbers") && explain.output.contains("results"), "\(explain)")
+            #expect(
+                explain.status == 0 && explain.output.contains("numbers") && explain.output.contains("results"),
+                "\(explain)")
             #expect(explain.output.contains("n > 10"), "\(explain)")
             #expect(try millrace("check", file, "--set", "nonsense").status == 64)
             #expect(try millrace("run", file, "--shards", "0").status == 64)
@@ -75,7 +79,9 @@ extension IntegrationTests {
             #expect(noColumn.status == 2 && noColumn.errors.contains("\"name\""), "\(noColumn)")
             try bench.sql("ALTER TABLE results ADD name integer")
             let wrongType = try millrace("check", "--connect", file)
-            #expect(wrongType.status == 2 && wrongType.errors.contains("\"name\"") && wrongType.errors.contains("integer"), "\(wrongType)")
+            #expect(
+                wrongType.status == 2 && wrongType.errors.contains("\"name\"") && wrongType.errors.contains("integer"),
+                "\(wrongType)")
             try bench.sql("ALTER TABLE results ALTER name TYPE text")
             let right = try millrace("check", "--connect", file)
             #expect(right.status == 0, "\(right)")
@@ -92,7 +98,8 @@ extension IntegrationTests {
             let path = MillraceProcess.repository.path + "/pipelines/models/natality_xgb.ubj"
             let ended = try millrace("model", "inspect", path)
             #expect(ended.status == 0, "\(ended)")
-            #expect(ended.output.contains("CREATE MODEL") && ended.output.contains("'provider' = 'xgboost'"), "\(ended)")
+            #expect(
+                ended.output.contains("CREATE MODEL") && ended.output.contains("'provider' = 'xgboost'"), "\(ended)")
             #expect(ended.output.contains("mother_age"), "\(ended)")
             let none = try millrace("model", "inspect", "/nowhere/none.ubj")
             #expect(none.status == 1 && none.errors.contains("error: "), "\(none)")

@@ -12,7 +12,10 @@ extension IntegrationTests {
             private var done = false
             private var failure: (any Error)?
 
-            init(_ births: Births, _ producer: TestProducer, range: Range<Int>? = nil, lot: Int, pauseMicroseconds: UInt32) {
+            init(
+                _ births: Births, _ producer: TestProducer, range: Range<Int>? = nil, lot: Int,
+                pauseMicroseconds: UInt32
+            ) {
                 Thread { [self] in
                     let range = range ?? 0..<births.all.count
                     do {

@@ -57,7 +57,9 @@ final class MillraceProcess {
     private func poll(_ options: Int32) -> Int32? {
         if status == nil {
             var code: Int32 = 0
-            if waitpid(id, &code, options) == id { status = code & 0x7F == 0 ? (code >> 8) & 0xFF : 128 + (code & 0x7F) }
+            if waitpid(id, &code, options) == id {
+                status = code & 0x7F == 0 ? (code >> 8) & 0xFF : 128 + (code & 0x7F)
+            }
         }
         return status
     }

@@ -32,8 +32,11 @@ extension IntegrationTests {
         private func expectOnce(_ bench: Workbench, _ range: Range<Int>) throws {
             #expect(
                 try bench.sql("SELECT count(*), count(DISTINCT n), min(n), max(n), sum(m - n) FROM results") == [
-                    [String(range.count), String(range.count), String(range.lowerBound), String(range.upperBound - 1),
-                     String(range.count)]
+                    [
+                        String(range.count), String(range.count), String(range.lowerBound),
+                        String(range.upperBound - 1),
+                        String(range.count),
+                    ]
                 ])
         }
 
@@ -109,7 +112,8 @@ extension IntegrationTests {
             let run = try bench.run(file)
             #expect(try run.wait() == 0, "\(run.standardError)")
             try expectOnce(bench, 0..<35_000)
-            #expect(try bench.sql("SELECT c FROM windows ORDER BY w").map { $0[0] } == ["10000", "10000", "10000", "5000"])
+            #expect(
+                try bench.sql("SELECT c FROM windows ORDER BY w").map { $0[0] } == ["10000", "10000", "10000", "5000"])
             // Nothing new: nothing happens, and it ends again.
             #expect(try bench.run(file).wait() == 0)
             #expect(bench.count("windows") == 4 && bench.count("results") == 35_000)

@@ -29,7 +29,8 @@ final class TestBroker: @unchecked Sendable {
 
     /// One of the test's own, which it may stop and start.
     init() throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-broker-" + unique()).path
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-broker-" + unique())
+            .path
         let output = try TestBroker.script(["start", "0", directory])
         guard let line = output.split(separator: "\n").first(where: { $0.hasPrefix("bootstrap=") }) else {
             throw DidNotStart(output: output)

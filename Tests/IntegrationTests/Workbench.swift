@@ -80,6 +80,6 @@ struct SeededGenerator: RandomNumberGenerator {
 
     /// `MILLRACE_SEED` or a new one.
     static var seed: UInt64 {
-        ProcessInfo.processInfo.environment["MILLRACE_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0 ... 0xFFFF_FFFF)
+        ProcessInfo.processInfo.environment["MILLRACE_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...0xFFFF_FFFF)
     }
 }

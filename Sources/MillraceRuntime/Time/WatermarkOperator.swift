@@ -250,7 +250,8 @@ public final class WatermarkOperator: Operator {
         }
         self.combined = combined
         announced = EventTime.none
-        for (index, isReplaying) in replaying.enumerated() where isReplaying && !isSequential && index < partitions.count {
+        for (index, isReplaying) in replaying.enumerated()
+        where isReplaying && !isSequential && index < partitions.count {
             partitions[index].isReplaying = true
         }
         self.replaying = partitions.count { $0.isReplaying }
