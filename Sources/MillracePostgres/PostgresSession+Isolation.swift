@@ -114,7 +114,7 @@ extension PostgresSession {
             source: source >= 0 && source < sourceNames.count ? sourceNames[source] : "",
             partition: source >= 0 ? partition?(source, Int(origin.partition)) : nil,
             offset: source >= 0 ? origin.offset : nil, key: key.isAbsent ? nil : key.array,
-            value: value.isAbsent ? nil : value.array, object: sink.plan.name,
+            value: value.isAbsent ? nil : value.array, headers: block.headers(of: origin), object: sink.plan.name,
             reason: .rejectedBySink, detail: failure.sanitized, time: clock.wallMicroseconds())
     }
 

@@ -82,7 +82,8 @@ public final class PostgresSink: Sink {
                 block.appendOrigin(
                     RowOrigin(
                         source: Int32(context.source), partition: records.partition[origin], offset: records.offset[origin]),
-                    key: records.key[origin], value: records.value[origin])
+                    key: records.key[origin], value: records.value[origin],
+                    headers: records.headers?(origin).map { ($0.name, $0.value.isAbsent ? nil : $0.value.array) } ?? [])
             } else {
                 block.appendOrigin(.none, key: .absent, value: .absent)
             }

@@ -20,6 +20,8 @@ struct RowOrigin {
     var recordStart = 0
     var keyCount: Int32 = -1
     var valueCount: Int32 = -1
+    /// Index into `RowBlock.headerLists`; -1: the record has no headers.
+    var headers: Int32 = -1
     static let none = RowOrigin(source: -1, partition: -1, offset: -1)
 }
 
@@ -28,6 +30,7 @@ struct RowOrigin {
 /// An array is: int32 dimensions, int32 has-nulls, element type, int32 length, int32 lower bound, then for each element
 /// int32 length (-1 for NULL) and its bytes, all big-endian (`array_send` of PostgreSQL).
 final class RowBlock {
+    typealias RecordHeader = (name: String, value: [UInt8]?)
     static let headerBytes = 20
     let elementTypes: [UInt32]
     let buffers: [ByteBuffer]
@@ -36,6 +39,7 @@ final class RowBlock {
     private(set) var origins: [RowOrigin] = []
     /// Bytes of the records behind the rows: the source lets go of them with its next poll. Copying costs some 10 ns a row.
     private let records = ByteBuffer(capacity: 512)
+    private var headerLists: [[RecordHeader]] = []
 
     init(_ elementTypes: [UInt32]) {
         self.elementTypes = elementTypes
@@ -48,6 +52,7 @@ final class RowBlock {
         rows = 0
         origins.removeAll(keepingCapacity: true)
         records.clear()
+        headerLists.removeAll(keepingCapacity: true)
         for i in buffers.indices {
             buffers[i].clear()
             _ = buffers[i].reserve(RowBlock.headerBytes)
@@ -92,15 +97,22 @@ final class RowBlock {
         for row in 0..<rows where keeps(row) {
             target.rows += 1
             if row < origins.count {
-                target.appendOrigin(origins[row], key: key(of: origins[row]), value: value(of: origins[row]))
+                target.appendOrigin(
+                    origins[row], key: key(of: origins[row]), value: value(of: origins[row]),
+                    headers: headers(of: origins[row]))
             }
         }
     }
 
     // MARK: Records
 
-    func appendOrigin(_ origin: RowOrigin, key: ByteRef, value: ByteRef) {
+    func appendOrigin(_ origin: RowOrigin, key: ByteRef, value: ByteRef, headers: [RecordHeader] = []) {
         var origin = origin
+        origin.headers = -1
+        if !headers.isEmpty {
+            origin.headers = Int32(truncatingIfNeeded: headerLists.count)
+            headerLists.append(headers)
+        }
         origin.recordStart = records.count
         origin.keyCount = Int32(truncatingIfNeeded: key.count)
         origin.valueCount = Int32(truncatingIfNeeded: value.count)
@@ -108,6 +120,8 @@ final class RowBlock {
         records.append(value)
         origins.append(origin)
     }
+
+    func headers(of origin: RowOrigin) -> [RecordHeader] { origin.headers < 0 ? [] : headerLists[Int(origin.headers)] }
 
     /// Valid until the next append.
     func key(of origin: RowOrigin) -> ByteRef {

@@ -194,6 +194,8 @@ struct PostgresSessionTests {
             records.append(
                 partition: 0, offset: Int64(1000 + i), timestamp: 0, key: .absent, value: arena.copy("bid \(i)"))
         }
+        // Only some records have headers.
+        records.headers = { record in record == 63 ? [(name: "trace", value: arena.copy("t-63"))] : [] }
         context.records = records
         session.context = context
         session.sourceNames = ["bids"]
@@ -207,10 +209,11 @@ struct PostgresSessionTests {
         #expect(session.refusedRows == 5)
         #expect(try database.sql("SELECT count(*) FROM t") == [["196"]])
         let letters = try database.sql(
-            "SELECT topic, \"offset\", detail, key, convert_from(value, 'UTF8') FROM millrace.dead_letter ORDER BY \"offset\"")
+            "SELECT topic, \"offset\", detail, key, convert_from(value, 'UTF8'), headers FROM millrace.dead_letter ORDER BY \"offset\"")
         #expect(letters.map { $0[1] } == ["1013", "1063", "1113", "1163", "1199"])
         #expect(letters.map { $0[3] } == [nil, nil, nil, nil, nil])
         #expect(letters.map { $0[4] } == ["bid 13", "bid 63", "bid 113", "bid 163", "bid 199"])
+        #expect(letters.map { $0[5] != nil && $0[5]!.contains("trace") } == [false, true, false, false, false])
         #expect(letters[0][2] == "SQLSTATE 23514 (check violation), constraint \"t_id_check\"")
         #expect(try database.sql("SELECT next_offset, commit_ticket FROM millrace.offsets") == [["1", "1"]])
     }
