@@ -75,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "millrace",
             dependencies: [
-                "MillraceDemo", "MillraceEngine", "MillraceRuntime", "MillraceObservability", "MillraceCore", "CMillraceLinux",
+                "MillraceDemo", "MillraceEngine", "MillraceRuntime", "MillraceObservability", "MillraceCore",
+                "CMillraceLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),

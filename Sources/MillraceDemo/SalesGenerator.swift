@@ -7,12 +7,16 @@ struct SalesGenerator: EventGenerator {
     private static let states = Array(
         "CACACATXTXFLFLNYNYPAILOHGANCMINJVAWAAZMATNINMOMDWICOMNSCALLAKYOROKCTUTIANVARMSKSNMNEIDWVHINHMEMTRIDESDNDAKDCVTWY"
     ).map(String.init)
-    private static let people = ["Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Alan", "Radia", "Ken", "Margaret"]
+    private static let people = [
+        "Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Alan", "Radia", "Ken", "Margaret",
+    ]
     private static let cities = ["Springfield", "Franklin", "Clinton", "Greenville", "Bristol", "Fairview", "Salem"]
     private static let products = ["Product 1", "Product 2", "Product 3", "Product 4", "Product 5"]
 
     mutating func next(nowMilliseconds now: Int64) -> Event? {
-        if random.chance(0.0002) { return Event(key: nil, value: Array("{\"amount\": 12.".utf8), timestampMilliseconds: now) }
+        if random.chance(0.0002) {
+            return Event(key: nil, value: Array("{\"amount\": 12.".utf8), timestampMilliseconds: now)
+        }
         // One sale in a thousand was held up on its way, some of them longer than the watermark waits.
         let time = random.chance(0.001) ? now - Int64(random.below(15_000)) : now
         let pair = random.below(SalesGenerator.states.count / 2) * 2

@@ -35,7 +35,8 @@ struct GraphBuilder {
             for (port, input) in node.inputs.enumerated() { operators[input].connect(to: operators[index], port: port) }
         }
         if let path = plan.settings["dead-letter.path"] {
-            sessions.append(try FilesConnectors.makeDeadLetterFile(path: Path.resolve(path, from: options.baseDirectory)))
+            sessions.append(
+                try FilesConnectors.makeDeadLetterFile(path: Path.resolve(path, from: options.baseDirectory)))
         }
         var inputs: [ShardGraph.Input] = []
         // Static tables come first, so a shard reads them in this order before the stream.
@@ -46,7 +47,9 @@ struct GraphBuilder {
         if let postgres {
             let sources = Dictionary(uniqueKeysWithValues: inputs.map { ($0.index, $0.source) })
             postgres.partition = { source, partition in
-                guard let partitions = sources[source]?.partitions, partitions.indices.contains(partition) else { return nil }
+                guard let partitions = sources[source]?.partitions, partitions.indices.contains(partition) else {
+                    return nil
+                }
                 return partitions[partition]
             }
         }
@@ -136,7 +139,8 @@ struct GraphBuilder {
             let scorer = try models[predict.model].makeScorer(
                 inputs: model.inputs, outputs: model.outputs, maxRows: options.limits.modelRows)
             return PredictOperator(
-                predict, input: input(0), outputs: model.outputs, scorer: scorer, version: models[predict.model].version,
+                predict, input: input(0), outputs: model.outputs, scorer: scorer,
+                version: models[predict.model].version,
                 object: node.object, limits: options.limits)
         case .windowAssign(let timeColumn, let window):
             return try WindowAssignOperator(timeColumn: timeColumn, window, input: input(0), object: node.object)
@@ -166,7 +170,8 @@ struct GraphBuilder {
         where PostgresConnector.address(sink.options) != PostgresConnector.address(first.options) {
             throw Diagnostic(
                 "table \"\(sink.name)\" is in another database than table \"\(first.name)\"", at: sink.range,
-                hint: "Rows and offsets of a pipeline commit in one transaction, so its PostgreSQL sinks share one url.")
+                hint: "Rows and offsets of a pipeline commit in one transaction, so its PostgreSQL sinks share one url."
+            )
         }
         let session = try PostgresConnector.makeSinkSession(
             sinks: sinks, shard: shard, limits: options.limits, clock: options.clock, log: options.log)
@@ -187,8 +192,9 @@ struct GraphBuilder {
             sessions.append(made.session)
             return made.sink
         default:
-            guard let made = try FilesConnectors.makeSink(
-                sink, formats: formats, limits: options.limits, clock: options.clock)
+            guard
+                let made = try FilesConnectors.makeSink(
+                    sink, formats: formats, limits: options.limits, clock: options.clock)
             else {
                 throw Diagnostic("connector \"\(sink.connector)\" cannot be written to", fault: .bug)
             }

@@ -31,7 +31,9 @@ public enum OptionReference {
 
     private static func section(_ connector: ConnectorDescriptor, formats: [FormatDescriptor]) -> [String] {
         var facts: [String] = []
-        let roles: [(ConnectorDescriptor.Role, String)] = [(.scan, "source"), (.sink, "sink"), (.lookup, "lookup table")]
+        let roles: [(ConnectorDescriptor.Role, String)] = [
+            (.scan, "source"), (.sink, "sink"), (.lookup, "lookup table"),
+        ]
         facts.append("Use: " + roles.filter { connector.roles.contains($0.0) }.map(\.1).joined(separator: ", ") + ".")
         if !connector.aliases.isEmpty {
             facts.append("Also spelled " + connector.aliases.map { "`\($0)`" }.joined(separator: ", ") + ".")
@@ -40,10 +42,13 @@ public enum OptionReference {
         var options = connector.options
         if connector.takesFormat {
             let choices = OptionDescriptor.Kind.choice(formats.map(\.name))
-            var added = [OptionDescriptor("format", choices, isRequired: !connector.takesKeyFormat, "Format of the rows")]
+            var added = [
+                OptionDescriptor("format", choices, isRequired: !connector.takesKeyFormat, "Format of the rows")
+            ]
             if connector.takesKeyFormat {
                 added[0].documentation = "Format of the message value; one of format and value.format is required"
-                added.append(OptionDescriptor("value.format", choices, "The same; format options may then start with value."))
+                added.append(
+                    OptionDescriptor("value.format", choices, "The same; format options may then start with value."))
                 added.append(OptionDescriptor("key.format", choices, "Format of the message key; needs key.fields"))
             }
             options = added.filter { new in !options.contains { $0.name == new.name } } + options

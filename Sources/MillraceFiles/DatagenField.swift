@@ -60,7 +60,8 @@ struct DatagenField {
         }
         if let past = text("max-past") {
             guard let value = OptionValue.microseconds(past) else {
-                throw Diagnostic("option \"fields.\(name).max-past\" is not a duration", hint: "Write '10 s' or the like.")
+                throw Diagnostic(
+                    "option \"fields.\(name).max-past\" is not a duration", hint: "Write '10 s' or the like.")
             }
             maxPast = value
         } else {
@@ -111,10 +112,15 @@ struct DatagenField {
         case .float: column.append(double: Double(Float(number)))
         case .double: column.append(double: number)
         case .decimal(let precision, let scale):
-            let value = isSequence
+            let value =
+                isSequence
                 ? Int128(start + row) * DecimalMath.power10(scale)
                 : Int128((number * Double(DecimalMath.power10(scale))).rounded())
-            if DecimalMath.fits(value, precision: precision) { column.append(decimal: value) } else { column.appendNull() }
+            if DecimalMath.fits(value, precision: precision) {
+                column.append(decimal: value)
+            } else {
+                column.appendNull()
+            }
         case .char, .varchar:
             if isSequence {
                 column.append(bytes: arena.copy(String(start + row)))
@@ -128,7 +134,9 @@ struct DatagenField {
         case .timestamp, .timestampLTZ: column.append(int: past(row, now))
         case .row:
             column.appendRow()
-            for (field, child) in zip(children, column.children) { field.append(row, now: now, to: child, arena: arena) }
+            for (field, child) in zip(children, column.children) {
+                field.append(row, now: now, to: child, arena: arena)
+            }
         case .array, .map, .multiset:
             let first = Int32(column.children[0].count)
             for element in 0..<length {

@@ -64,7 +64,8 @@ final class DatagenSource: Source {
         let allowed = first + due - next
         guard allowed > 0 else {
             let wait = next - first
-            wakeDeadline = startTime + (wait / rowsPerSecond) * 1_000_000
+            wakeDeadline =
+                startTime + (wait / rowsPerSecond) * 1_000_000
                 + (wait % rowsPerSecond * 1_000_000 + rowsPerSecond - 1) / rowsPerSecond
             return .drained
         }

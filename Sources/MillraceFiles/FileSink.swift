@@ -19,10 +19,12 @@ final class FileSink: ImmediateSession, Sink {
 
     init(_ plan: SinkPlan, formats: any FormatFactory) throws(Diagnostic) {
         guard let path = plan.options["path"], !path.isEmpty else {
-            throw Diagnostic("table \"\(plan.name)\" has no option \"path\"", hint: "Set 'path' to a file or directory.")
+            throw Diagnostic(
+                "table \"\(plan.name)\" has no option \"path\"", hint: "Set 'path' to a file or directory.")
         }
         guard let format = plan.options["format"] else {
-            throw Diagnostic("table \"\(plan.name)\" has no option \"format\"", hint: "Set 'format' to 'json' or 'csv'.")
+            throw Diagnostic(
+                "table \"\(plan.name)\" has no option \"format\"", hint: "Set 'format' to 'json' or 'csv'.")
         }
         self.path = FileSystem.path(path)
         isDirectory = !FileSink.suffixes.contains { path.lowercased().hasSuffix($0) }

@@ -33,7 +33,9 @@ public enum FilesConnectors {
             openPrefixes: ["fields."],
             isBounded: { options in
                 options["number-of-rows"] != nil
-                    || options.contains { $0.key.hasPrefix("fields.") && $0.key.hasSuffix(".kind") && $0.value == "sequence" }
+                    || options.contains {
+                        $0.key.hasPrefix("fields.") && $0.key.hasSuffix(".kind") && $0.value == "sequence"
+                    }
             }),
     ]
 

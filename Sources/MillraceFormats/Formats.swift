@@ -34,7 +34,8 @@ public struct Formats: FormatFactory {
             options: [
                 OptionDescriptor("field-delimiter", default: ",", "Between two fields"),
                 OptionDescriptor("quote-character", default: "\"", "Around fields that hold delimiters"),
-                OptionDescriptor("disable-quote-character", .boolean, default: "false", "Quotes are ordinary characters"),
+                OptionDescriptor(
+                    "disable-quote-character", .boolean, default: "false", "Quotes are ordinary characters"),
                 OptionDescriptor("allow-comments", .boolean, default: "false", "Lines that begin with # are skipped"),
                 OptionDescriptor(
                     "ignore-parse-errors", .boolean, default: "false",

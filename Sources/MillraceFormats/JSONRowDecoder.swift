@@ -155,7 +155,8 @@ final class JSONRowDecoder: RowDecoder {
                 throw .mismatch
             }
             let reader = JSONCellReader(
-                form: options.form, ignoresErrors: false, failsOnMissingField: options.failsOnMissingField, arena: arena)
+                form: options.form, ignoresErrors: false, failsOnMissingField: options.failsOnMissingField, arena: arena
+            )
             if column.layout == .list {
                 var reader = reader
                 reader.ignoresErrors = options.ignoresErrors

@@ -108,7 +108,8 @@ extension KafkaClient {
         return Diagnostic(
             "unknown Kafka topic \"\(name)\"",
             hint: NearestName.hint(name, in: (all ?? [:]).keys.sorted())
-                ?? "Create the topic, or check option \"topic\" and \"properties.bootstrap.servers\".", fault: .external)
+                ?? "Create the topic, or check option \"topic\" and \"properties.bootstrap.servers\".", fault: .external
+        )
     }
 
     func unreachable() -> Diagnostic {

@@ -13,7 +13,8 @@ public enum KafkaConnector {
 
     private static let options: [OptionDescriptor] = [
         OptionDescriptor("topic", .string, "Topic to read or write; reading takes a list separated by ';'"),
-        OptionDescriptor("topic-pattern", .string, "Regular expression over whole topic names to read; instead of topic"),
+        OptionDescriptor(
+            "topic-pattern", .string, "Regular expression over whole topic names to read; instead of topic"),
         OptionDescriptor(
             "properties.bootstrap.servers", .string, isRequired: true,
             "Brokers as host:port, separated by commas; 'embedded' is a broker inside this process, for demos"),
@@ -21,22 +22,28 @@ public enum KafkaConnector {
             "properties.group.id", .string,
             "Consumer group that offsets are committed to for lag monitors; default millrace-<table>"),
         OptionDescriptor("properties.sasl.password", .string, isSecret: true, "Password for SASL PLAIN and SCRAM"),
-        OptionDescriptor("properties.sasl.jaas.config", .string, isSecret: true, "Java login line; user name and password are taken"),
+        OptionDescriptor(
+            "properties.sasl.jaas.config", .string, isSecret: true, "Java login line; user name and password are taken"),
         OptionDescriptor("properties.ssl.key.password", .string, isSecret: true, "Password of the private key"),
-        OptionDescriptor("properties.ssl.keystore.password", .string, isSecret: true, "Password of the PKCS#12 key store"),
+        OptionDescriptor(
+            "properties.ssl.keystore.password", .string, isSecret: true, "Password of the PKCS#12 key store"),
         OptionDescriptor("properties.ssl.key.pem", .string, isSecret: true, "Private key as PEM text"),
-        OptionDescriptor("value.fields-include", .choice(["ALL", "EXCEPT_KEY"]), default: "ALL",
+        OptionDescriptor(
+            "value.fields-include", .choice(["ALL", "EXCEPT_KEY"]), default: "ALL",
             "Whether the key's columns are also in the value"),
-        OptionDescriptor("value.column", .string,
+        OptionDescriptor(
+            "value.column", .string,
             "A ROW column that stands for the whole message, as payload does in Dataflow SQL; else one column a field"),
         OptionDescriptor("key.fields", .string, "Columns in the message key, separated by ';'"),
-        OptionDescriptor("key.fields-prefix", .string, default: "",
+        OptionDescriptor(
+            "key.fields-prefix", .string, default: "",
             "Prefix of the key's columns in the table that the key message does not have; needs EXCEPT_KEY"),
         OptionDescriptor(
             "scan.startup.mode",
             .choice(["group-offsets", "earliest-offset", "latest-offset", "timestamp", "specific-offsets"]),
             default: "group-offsets", "Where partitions without a stored position start"),
-        OptionDescriptor("scan.startup.timestamp-millis", .integer, "Start for mode timestamp, milliseconds since 1970"),
+        OptionDescriptor(
+            "scan.startup.timestamp-millis", .integer, "Start for mode timestamp, milliseconds since 1970"),
         OptionDescriptor(
             "scan.startup.specific-offsets", .string,
             "Start for mode specific-offsets: partition:0,offset:42;partition:1,offset:300"),
@@ -48,11 +55,14 @@ public enum KafkaConnector {
         OptionDescriptor(
             "scan.bounded.specific-offsets", .string,
             "End for mode specific-offsets, exclusive: partition:0,offset:42;partition:1,offset:300"),
-        OptionDescriptor("scan.topic-partition-discovery.interval", .duration, default: "5 min",
+        OptionDescriptor(
+            "scan.topic-partition-discovery.interval", .duration, default: "5 min",
             "How often new partitions are looked for; 0 never"),
-        OptionDescriptor("sink.partitioner", .choice(["default", "fixed", "round-robin"]), default: "default",
+        OptionDescriptor(
+            "sink.partitioner", .choice(["default", "fixed", "round-robin"]), default: "default",
             "default: by key, as the Java client; fixed: one partition a shard; round-robin"),
-        OptionDescriptor("sink.delivery-guarantee", .choice(["at-least-once", "exactly-once", "none"]),
+        OptionDescriptor(
+            "sink.delivery-guarantee", .choice(["at-least-once", "exactly-once", "none"]),
             default: "at-least-once", "exactly-once is not supported yet"),
         OptionDescriptor("sink.transactional-id-prefix", .string, "Accepted for Flink's sake; only for exactly-once"),
     ]

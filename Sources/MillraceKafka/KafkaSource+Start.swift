@@ -147,7 +147,8 @@ extension KafkaSource {
         let list = PartitionList(reading.map { partitions[$0] }) { states[reading[$0]].next }
         let code = rd_kafka_assign(client.raw, list.raw)
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR else {
-            throw Diagnostic("could not assign the partitions of table \"\(name)\": \(describe(code))", fault: .external)
+            throw Diagnostic(
+                "could not assign the partitions of table \"\(name)\": \(describe(code))", fault: .external)
         }
     }
 

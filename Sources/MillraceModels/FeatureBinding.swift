@@ -16,7 +16,8 @@ enum FeatureBinding {
                 hint: known.isEmpty
                     ? "Declare one INPUT column for every feature, in the order of the training data."
                     : (missing.isEmpty || inputs.count > names.count
-                        ? "The features are \(list(names))." : "Missing in INPUT: \(list(missing)); the features are \(list(names))."))
+                        ? "The features are \(list(names))."
+                        : "Missing in INPUT: \(list(missing)); the features are \(list(names))."))
         }
         guard known.count == names.count else { return }
         let declared = inputs.fields.map { $0.name.lowercased() }
@@ -24,7 +25,9 @@ enum FeatureBinding {
         if declared != wanted, declared.sorted() == wanted.sorted() {
             throw Diagnostic(
                 "\(model): INPUT has the features of the file in another order",
-                hint: "Features bind by position. Declare INPUT, and list the DESCRIPTOR columns, in this order: \(list(names)).")
+                hint:
+                    "Features bind by position. Declare INPUT, and list the DESCRIPTOR columns, in this order: \(list(names))."
+            )
         }
     }
 
@@ -38,7 +41,8 @@ enum FeatureBinding {
             hint: field.type.isTemporal
                 ? "Make a number of it first, for example with EXTRACT(HOUR FROM …) or TIMESTAMPDIFF."
                 : (field.type.isCharacter && wanted != "a string"
-                    ? "Map the text to the codes used in training, for example with CASE." : "CAST the column in the query."))
+                    ? "Map the text to the codes used in training, for example with CASE."
+                    : "CAST the column in the query."))
     }
 }
 

@@ -23,7 +23,9 @@ enum ModelFile {
 
     /// The file a path means: absolute, or relative to the directory of the SQL file, then to the working directory.
     /// An MLflow model folder means the model file in it.
-    static func locate(_ path: String, baseDirectory: String, label: String, range: SourceRange) throws(Diagnostic) -> String {
+    static func locate(_ path: String, baseDirectory: String, label: String, range: SourceRange) throws(Diagnostic)
+        -> String
+    {
         guard !path.isEmpty else { throw Diagnostic("\(label): option \"path\" is empty", at: range) }
         var candidates = [path]
         if !path.hasPrefix("/"), !baseDirectory.isEmpty, baseDirectory != "." {
@@ -56,7 +58,8 @@ enum ModelFile {
         if kind(folder + "/saved_model.pb") == .file {
             throw Diagnostic(
                 "\(label): \"\(folder)\" is a TensorFlow SavedModel, which no provider reads", at: range,
-                hint: "Convert it: python -m tf2onnx.convert --saved-model \(folder) --output model.onnx, and use provider "
+                hint:
+                    "Convert it: python -m tf2onnx.convert --saved-model \(folder) --output model.onnx, and use provider "
                     + "\"onnx\".")
         }
         for name in ["model.onnx", "model.ubj", "model.json", "model.xgb", "model.lgb", "model.txt"] {

@@ -17,7 +17,8 @@ public enum ModelProviders {
         OptionDescriptor(
             "version", .string, "First hex digits of the SHA-256 of the file; another file is refused (default: any)"),
         OptionDescriptor(
-            "features", .string, "Comma-separated names of the features in the order of the file, for files that name none"),
+            "features", .string,
+            "Comma-separated names of the features in the order of the file, for files that name none"),
         OptionDescriptor(
             "nulls", .choice(["nan", "error"]), default: "nan",
             "A NULL number is a missing value (NaN) to the model, or a model error of the row"),
@@ -107,14 +108,16 @@ public enum ModelProviders {
             let format = try ModelFile.format(bytes, path: path)
             guard format.provider == provider else {
                 throw Diagnostic(
-                    "\(label): file \"\(path)\" is \(format.rawValue), not a file of provider \"\(provider)\"", at: range,
+                    "\(label): file \"\(path)\" is \(format.rawValue), not a file of provider \"\(provider)\"",
+                    at: range,
                     hint: "Set 'provider' = '\(format.provider)'.")
             }
             let ensemble: TreeEnsemble
             switch format {
             case .onnx:
                 return try OnnxModel(
-                    path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label, version: version,
+                    path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label,
+                    version: version,
                     featureNames: names, nullFails: nullFails, declaredInputs: declaredInputs)
             case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
             case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))

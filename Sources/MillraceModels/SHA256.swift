@@ -29,7 +29,9 @@ struct SHA256 {
             tail.append(0x80)
             while tail.count % 64 != 56 { tail.append(0) }
             let bits = UInt64(bytes.count) &* 8
-            for shift in stride(from: 56, through: 0, by: -8) { tail.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                tail.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
+            }
             tail.withUnsafeBufferPointer { tail in
                 for offset in stride(from: 0, to: tail.count, by: 64) { hash.block(tail, offset, &words) }
             }
@@ -48,7 +50,8 @@ struct SHA256 {
         for i in 0..<16 {
             let at = offset + i * 4
             w[i] =
-                UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
+                UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16 | UInt32(bytes[at + 2]) << 8
+                | UInt32(bytes[at + 3])
         }
         for i in 16..<64 {
             let s0 = SHA256.rotate(w[i - 15], 7) ^ SHA256.rotate(w[i - 15], 18) ^ w[i - 15] >> 3

@@ -157,7 +157,9 @@ final class AggregateBinder {
 
     /// All of GROUP BY's list.
     private var groupByRange: SourceRange {
-        let places = syntax.groupBy.compactMap { if case .expression(let expression) = $0 { expression.range } else { nil } }
+        let places = syntax.groupBy.compactMap {
+            if case .expression(let expression) = $0 { expression.range } else { nil }
+        }
         guard let first = places.first, let last = places.last else { return syntax.range }
         return first.through(last)
     }

@@ -9,7 +9,8 @@ extension QueryBinder {
         var rest: ExpressionSyntax?
         for part in clause.conjuncts {
             guard case .inQuery(let operand, let query, isNegated: false) = part.kind else {
-                rest = rest.map { ExpressionSyntax(.binary(.and, $0, part), range: $0.range.through(part.range)) } ?? part
+                rest =
+                    rest.map { ExpressionSyntax(.binary(.and, $0, part), range: $0.range.through(part.range)) } ?? part
                 continue
             }
             guard let joined = semiJoin(node, relation.scope, operand, query, part.range) else { return nil }

@@ -59,10 +59,10 @@ final class QueryBinder {
                 "ORDER BY is not supported on a stream", at: first.expression.range,
                 hint: "Leave it out; rows are written as they come.")
         }
-        if let limit = syntax.limit { 
+        if let limit = syntax.limit {
             log.error(
                 "LIMIT is not supported on a stream", at: limit.range, hint: "Leave it out; the target gets every row.")
-         }
+        }
         switch syntax.body {
         case .select(let select): return self.select(select)
         case .values(let rows): return values(rows, syntax.range)

@@ -54,7 +54,9 @@ final class ScriptBinder {
         "table.", "execution.", "pipeline.", "parallelism.", "state.", "sql-client.", "restart-strategy.", "rest.",
         "taskmanager.", "jobmanager.", "cluster.", "metrics.", "heartbeat.", "checkpointing.", "env.", "job.",
     ]
-    private static let zonesOfUTC: Set<String> = ["UTC", "ETC/UTC", "GMT", "Z", "UCT", "+00:00", "UTC+00:00", "GMT+00:00"]
+    private static let zonesOfUTC: Set<String> = [
+        "UTC", "ETC/UTC", "GMT", "Z", "UCT", "+00:00", "UTC+00:00", "GMT+00:00",
+    ]
 
     private func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
@@ -68,7 +70,8 @@ final class ScriptBinder {
             log.error(
                 "unknown setting \"\(key.text)\"", at: key.range,
                 hint: NearestName.hint(key.text, in: Self.settingNames)
-                    ?? "The settings are \(Self.settingNames.map { "\"\($0)\"" }.joined(separator: ", ")); those of Flink are accepted.")
+                    ?? "The settings are \(Self.settingNames.map { "\"\($0)\"" }.joined(separator: ", ")); those of Flink are accepted."
+            )
         }
     }
 

@@ -148,7 +148,8 @@ struct ColumnEncoder {
                 let text = column.refs[row]
                 if text.count > 0, memchr(text.start, 0, text.count) != nil {
                     mark(row, .rejectedBySink, "text with a NUL character")
-                } else if let maxCharacters, text.count > maxCharacters, ColumnEncoder.characters(text) > maxCharacters {
+                } else if let maxCharacters, text.count > maxCharacters, ColumnEncoder.characters(text) > maxCharacters
+                {
                     mark(row, .rejectedBySink, "longer than \(maxCharacters) characters")
                 }
             }

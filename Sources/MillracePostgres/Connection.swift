@@ -37,7 +37,8 @@ final class Connection {
     deinit { PQfinish(raw) }
 
     private static func withParameters<R>(
-        _ address: PostgresAddress, _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
+        _ address: PostgresAddress,
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> R
     ) -> R {
         let list = address.parameters(connectTimeoutSeconds: 10)
         let owned = list.map { (strdup($0.keyword), strdup($0.value)) }

@@ -51,7 +51,8 @@ struct FieldDecoder {
         switch type {
         case .boolean: column.append(int: bytes.start[0] == 0 ? 0 : 1)
         case .tinyInt, .smallInt, .integer, .bigInt, .time: column.append(int: long())
-        case .float: column.append(double: Double(Float(bitPattern: UInt32(bigEndian: raw.loadUnaligned(as: UInt32.self)))))
+        case .float:
+            column.append(double: Double(Float(bitPattern: UInt32(bigEndian: raw.loadUnaligned(as: UInt32.self)))))
         case .double: column.append(double: Double(bitPattern: UInt64(bitPattern: long())))
         case .decimal(_, let scale):
             // NaN has no DECIMAL.

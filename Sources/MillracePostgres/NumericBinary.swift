@@ -30,7 +30,8 @@ enum NumericBinary {
                 digits[position] = 0
             }
             func group(_ at: Int) -> Int16 {
-                Int16(digits[at]) * 1000 + Int16(digits[at + 1]) * 100 + Int16(digits[at + 2]) * 10 + Int16(digits[at + 3])
+                Int16(digits[at]) * 1000 + Int16(digits[at + 1]) * 100 + Int16(digits[at + 2]) * 10
+                    + Int16(digits[at + 3])
             }
             while position < end, group(position) == 0 { position += 4 }
             let weight = (end - position) / 4 - fractionGroups - 1

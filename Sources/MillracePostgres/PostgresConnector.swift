@@ -10,17 +10,20 @@ public enum PostgresConnector {
         options: [
             OptionDescriptor(
                 "url", .string,
-                "postgresql://user@host:port/database?sslmode=…, or jdbc:postgresql://…; what it omits comes from PG… variables"),
+                "postgresql://user@host:port/database?sslmode=…, or jdbc:postgresql://…; what it omits comes from PG… variables"
+            ),
             OptionDescriptor("table-name", .string, isRequired: true, "Table or schema.table in the database"),
             OptionDescriptor("username", .string, "Database user; wins over the URL"),
-            OptionDescriptor("password", .string, isSecret: true, "Its password; PGPASSWORD or a pgpass file is better"),
+            OptionDescriptor(
+                "password", .string, isSecret: true, "Its password; PGPASSWORD or a pgpass file is better"),
             OptionDescriptor("driver", .string, "Accepted for Flink's sake"),
             OptionDescriptor("create-table", .boolean, default: "false", "Create the table if it does not exist"),
             OptionDescriptor(
                 "sink.commit", .choice(["sync", "async"]), default: "sync",
                 "async: do not wait for the disk; a crash of the server may cost the last commits and stops the run"),
             OptionDescriptor("connection.max-retry-timeout", .duration, default: "60 s", "Accepted for Flink's sake"),
-            OptionDescriptor("sink.buffer-flush.max-rows", .integer, "Accepted for Flink's sake; batches adapt to load"),
+            OptionDescriptor(
+                "sink.buffer-flush.max-rows", .integer, "Accepted for Flink's sake; batches adapt to load"),
             OptionDescriptor("sink.buffer-flush.interval", .duration, "Accepted for Flink's sake; nothing waits"),
             OptionDescriptor("sink.max-retries", .integer, "Accepted for Flink's sake; the sink retries until it can"),
             OptionDescriptor("scan.fetch-size", .integer, "Accepted for Flink's sake; rows stream"),
@@ -28,15 +31,19 @@ public enum PostgresConnector {
             OptionDescriptor(
                 "lookup.cache", .choice(["NONE", "PARTIAL", "FULL"]), default: "NONE",
                 "Keep rows found (PARTIAL), or the whole table (FULL), in memory"),
-            OptionDescriptor("lookup.partial-cache.max-rows", .integer, default: "100000", "Keys kept; the oldest used goes"),
-            OptionDescriptor("lookup.partial-cache.expire-after-write", .duration, "A key is asked for again after this"),
-            OptionDescriptor("lookup.partial-cache.expire-after-access", .duration, "A key not used for this long goes"),
+            OptionDescriptor(
+                "lookup.partial-cache.max-rows", .integer, default: "100000", "Keys kept; the oldest used goes"),
+            OptionDescriptor(
+                "lookup.partial-cache.expire-after-write", .duration, "A key is asked for again after this"),
+            OptionDescriptor(
+                "lookup.partial-cache.expire-after-access", .duration, "A key not used for this long goes"),
             OptionDescriptor(
                 "lookup.partial-cache.cache-missing-key", .boolean, default: "true", "Remember keys without a row"),
             OptionDescriptor("lookup.cache-missing-key", .boolean, "The same, shorter"),
             OptionDescriptor(
                 "lookup.full-cache.periodic-reload.interval", .duration, "Read the whole table again this often"),
-            OptionDescriptor("lookup.max-retries", .integer, default: "3", "Attempts to reach the database for a lookup"),
+            OptionDescriptor(
+                "lookup.max-retries", .integer, default: "3", "Attempts to reach the database for a lookup"),
         ], supportsUpsert: true, isBounded: { _ in true })
 
     /// The database of a sink, scan or lookup table: sinks with equal addresses share one session a shard.
@@ -88,7 +95,9 @@ public enum PostgresConnector {
         return found
     }
 
-    private static func isOurs(_ connector: String) -> Bool { connector == name || descriptor.aliases.contains(connector) }
+    private static func isOurs(_ connector: String) -> Bool {
+        connector == name || descriptor.aliases.contains(connector)
+    }
 
     /// The table behind a source, its columns checked.
     static func describe(_ plan: SourcePlan, _ connection: Connection) throws(Diagnostic)

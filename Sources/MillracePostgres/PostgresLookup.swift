@@ -171,7 +171,8 @@ public final class PostgresLookup: LookupTable {
         let base = UnsafePointer(entry.bytes.baseAddress!)
         for _ in 0..<entry.rows {
             for (i, decoder) in decoders.enumerated() {
-                let length = Int(Int32(bigEndian: UnsafeRawPointer(base).loadUnaligned(fromByteOffset: position, as: Int32.self)))
+                let length = Int(
+                    Int32(bigEndian: UnsafeRawPointer(base).loadUnaligned(fromByteOffset: position, as: Int32.self)))
                 position += 4
                 decoder.append(
                     length < 0 ? .absent : ByteRef(start: base + position, count: length), to: result.columns[i])
@@ -275,18 +276,23 @@ public final class PostgresLookup: LookupTable {
             }
         }
         block.rows = sent.count
-        let result = sent.isEmpty ? nil : try retrying { (connection) throws(ServerError) in
-            self.parameters.clear()
-            self.parameters.append(block)
-            return try connection.check(
-                PQexecParams(
-                    connection.raw, self.querySQL, self.parameters.count, nil, self.parameters.values,
-                    self.parameters.lengths, self.parameters.formats, 1))
-        }
+        let result =
+            sent.isEmpty
+            ? nil
+            : try retrying { (connection) throws(ServerError) in
+                self.parameters.clear()
+                self.parameters.append(block)
+                return try connection.check(
+                    PQexecParams(
+                        connection.raw, self.querySQL, self.parameters.count, nil, self.parameters.values,
+                        self.parameters.lengths, self.parameters.formats, 1))
+            }
         var row = 0
         for (ordinal, probe) in sent.enumerated() {
             let first = row
-            while let result, row < result.rows, FieldDecoderOrdinal.read(result.bytes(row, 0)) == ordinal + 1 { row += 1 }
+            while let result, row < result.rows, FieldDecoderOrdinal.read(result.bytes(row, 0)) == ordinal + 1 {
+                row += 1
+            }
             let entry = makeEntry(encodeKey(keys, Int(probe)), result, first..<row, firstField: 1, now)
             keep(entry)
             deliver(entry.key, entry)
@@ -301,7 +307,8 @@ public final class PostgresLookup: LookupTable {
             for row in rows {
                 for field in decoders.indices {
                     let bytes = result.bytes(row, field + firstField)
-                    UnsafeMutableRawPointer(scratch.reserve(4)).storeBytes(of: Int32(bytes.count).bigEndian, as: Int32.self)
+                    UnsafeMutableRawPointer(scratch.reserve(4)).storeBytes(
+                        of: Int32(bytes.count).bigEndian, as: Int32.self)
                     scratch.commit(4)
                     scratch.append(bytes)
                 }
@@ -323,7 +330,9 @@ public final class PostgresLookup: LookupTable {
         let columns = keyFields.map { Column(plan.fields[$0].type, capacity: result.rows) }
         var groups: [[UInt8]: [Int]] = [:]
         for row in 0..<result.rows {
-            for (column, field) in zip(columns, keyFields) { decoders[field].append(result.bytes(row, field), to: column) }
+            for (column, field) in zip(columns, keyFields) {
+                decoders[field].append(result.bytes(row, field), to: column)
+            }
             if columns.allSatisfy({ $0.isValid(row) }) { groups[encodeKey(columns, row), default: []].append(row) }
         }
         clear()
@@ -332,7 +341,8 @@ public final class PostgresLookup: LookupTable {
             for row in rows {
                 for field in decoders.indices {
                     let bytes = result.bytes(row, field)
-                    UnsafeMutableRawPointer(scratch.reserve(4)).storeBytes(of: Int32(bytes.count).bigEndian, as: Int32.self)
+                    UnsafeMutableRawPointer(scratch.reserve(4)).storeBytes(
+                        of: Int32(bytes.count).bigEndian, as: Int32.self)
                     scratch.commit(4)
                     scratch.append(bytes)
                 }

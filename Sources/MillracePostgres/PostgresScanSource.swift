@@ -42,8 +42,9 @@ public final class PostgresScanSource: Source {
         for field in plan.fields { decoders.append(try FieldDecoder(field, table: table, tableName: name)) }
         // A plan that needs no column (COUNT(*)) still counts rows.
         let list = decoders.isEmpty ? "NULL" : decoders.map(\.expression).joined(separator: ", ")
-        guard PQsendQueryParams(
-            connection.raw, "SELECT \(list) FROM \(table.sqlName) AS t", 0, nil, nil, nil, nil, 1) == 1,
+        guard
+            PQsendQueryParams(
+                connection.raw, "SELECT \(list) FROM \(table.sqlName) AS t", 0, nil, nil, nil, nil, 1) == 1,
             PQsetSingleRowMode(connection.raw) == 1
         else { throw connection.error.diagnostic("could not read table \"\(name)\"") }
         self.connection = connection
@@ -53,7 +54,9 @@ public final class PostgresScanSource: Source {
         batch.clear()
         guard !isFinished, let connection else { return .finished }
         let raw = connection.raw
-        guard PQconsumeInput(raw) == 1 else { throw connection.error.diagnostic("could not read table \"\(plan.name)\"") }
+        guard PQconsumeInput(raw) == 1 else {
+            throw connection.error.diagnostic("could not read table \"\(plan.name)\"")
+        }
         while batch.rows.count < limits.batchRows {
             if PQisBusy(raw) == 1 { return .drained }
             guard let pointer = PQgetResult(raw) else {

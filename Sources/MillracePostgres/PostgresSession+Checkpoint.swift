@@ -98,7 +98,8 @@ extension PostgresSession {
         // Every transaction locks its session's row first. So once these are stamped, all that earlier runs committed can
         // be seen below, and nothing of theirs commits any more. The rows stay through a reset for the same reason.
         try connection.query(
-            "UPDATE millrace.sessions SET epoch = $2::int8, commit_ticket = -1 WHERE pipeline = $1", [pipeline, String(next)])
+            "UPDATE millrace.sessions SET epoch = $2::int8, commit_ticket = -1 WHERE pipeline = $1",
+            [pipeline, String(next)])
         try enrol(pipeline, next, connection)
         if resetState { try connection.query("DELETE FROM millrace.offsets WHERE pipeline = $1", [pipeline]) }
         let rows = try connection.query(
@@ -128,7 +129,9 @@ extension PostgresSession {
 
     private static var hostName: String? {
         var name = [UInt8](repeating: 0, count: 256)
-        let failed = name.withUnsafeMutableBytes { gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), 255) }
+        let failed = name.withUnsafeMutableBytes {
+            gethostname($0.baseAddress!.assumingMemoryBound(to: CChar.self), 255)
+        }
         return failed == 0 ? String(decoding: name.prefix { $0 != 0 }, as: UTF8.self) : nil
     }
 }
@@ -142,7 +145,9 @@ enum PlanDifference {
         var head = 0
         while head < min(old.count, now.count), old[head] == now[head] { head += 1 }
         var tail = 0
-        while tail < min(old.count, now.count) - head, old[old.count - 1 - tail] == now[now.count - 1 - tail] { tail += 1 }
+        while tail < min(old.count, now.count) - head, old[old.count - 1 - tail] == now[now.count - 1 - tail] {
+            tail += 1
+        }
         func part(_ lines: [Substring], _ mark: String) -> [String] {
             let changed = lines[head..<(lines.count - tail)]
             let shown = changed.prefix(6).map { mark + $0 }

@@ -6,7 +6,9 @@ import MillraceRuntime
 extension PostgresSession {
     /// Forgets the connection, keeps every transaction, and tries again after a pause that grows.
     func connectionLost() {
-        if case .ready = state { log(.warning, "PostgreSQL connection lost, connecting again", ["shard": String(shard)]) }
+        if case .ready = state {
+            log(.warning, "PostgreSQL connection lost, connecting again", ["shard": String(shard)])
+        }
         connection = nil
         isPipelined = false
         wantsFlush = false

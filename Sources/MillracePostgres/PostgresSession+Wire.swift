@@ -6,7 +6,8 @@ import MillraceRuntime
 extension PostgresSession {
     /// Sends the transactions that are not on the wire yet. A broken connection shows when results are read.
     func sendPending() {
-        guard case .ready = state, recovery == nil, !isResynchronizing, let connection, sentCount < transactions.count else {
+        guard case .ready = state, recovery == nil, !isResynchronizing, let connection, sentCount < transactions.count
+        else {
             return
         }
         if !isPipelined {
@@ -42,7 +43,9 @@ extension PostgresSession {
             guard PQsendPrepare(raw, sinks[i].name, sinks[i].statement, 0, nil) == 1 else { return false }
         }
         if transaction.deadLetters.rows > 0, prepared.insert("millrace_dead_letters").inserted {
-            guard PQsendPrepare(raw, "millrace_dead_letters", StateSchema.deadLetters, 0, nil) == 1 else { return false }
+            guard PQsendPrepare(raw, "millrace_dead_letters", StateSchema.deadLetters, 0, nil) == 1 else {
+                return false
+            }
         }
         if transaction.positions.rows > 0, prepared.insert("millrace_offsets").inserted {
             guard PQsendPrepare(raw, "millrace_offsets", StateSchema.offsets, 0, nil) == 1 else { return false }
@@ -220,7 +223,8 @@ extension PostgresSession {
         if resynchronized.ticket < durable {
             throw Diagnostic(
                 "the database lost transactions of pipeline \"\(pipeline)\" that it had confirmed",
-                hint: "Start the pipeline again: it continues from the stored positions. 'sink.commit' = 'sync' prevents"
+                hint:
+                    "Start the pipeline again: it continues from the stored positions. 'sink.commit' = 'sync' prevents"
                     + " this.", fault: .external)
         }
         while let first = transactions.first, first.ticket <= resynchronized.ticket { retireFirst() }

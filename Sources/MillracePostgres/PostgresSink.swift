@@ -81,7 +81,8 @@ public final class PostgresSink: Sink {
             if origin >= 0, origin < records.count {
                 block.appendOrigin(
                     RowOrigin(
-                        source: Int32(context.source), partition: records.partition[origin], offset: records.offset[origin]),
+                        source: Int32(context.source), partition: records.partition[origin],
+                        offset: records.offset[origin]),
                     key: records.key[origin], value: records.value[origin],
                     headers: records.headers?(origin).map { ($0.name, $0.value.isAbsent ? nil : $0.value.array) } ?? [])
             } else {

@@ -49,12 +49,17 @@ public final class PrivatePostgres {
         let data = directory + "/data"
         let code = run(
             binaries + "/initdb",
-            ["-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"])
+            [
+                "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync",
+                "--no-instructions",
+            ])
         guard code == 0 else { throw failure("initdb failed") }
         var text = "\n"
         for setting in settings { text += "\(setting.name) = \(setting.value)\n" }
         text += "port = \(port)\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '\(directory)'\n"
-        guard let file = fopen(data + "/postgresql.conf", "a") else { throw failure("could not write the configuration") }
+        guard let file = fopen(data + "/postgresql.conf", "a") else {
+            throw failure("could not write the configuration")
+        }
         fputs(text, file)
         fclose(file)
         try start()
@@ -69,7 +74,9 @@ public final class PrivatePostgres {
     }
 
     /// The same over TCP, as other programs take it.
-    public func tcpURL(database: String = "postgres") -> String { "postgresql://postgres@127.0.0.1:\(port)/\(database)" }
+    public func tcpURL(database: String = "postgres") -> String {
+        "postgresql://postgres@127.0.0.1:\(port)/\(database)"
+    }
 
     public func createDatabase(_ name: String) throws(Diagnostic) {
         try PostgresCommand.run(address: PostgresAddress(url: url()), "CREATE DATABASE \(name.quotedIdentifier)")
@@ -78,7 +85,8 @@ public final class PrivatePostgres {
     /// Starts the server again after `stop`.
     public func start() throws(Diagnostic) {
         let code = run(
-            binaries + "/pg_ctl", ["start", "-s", "-w", "-t", "60", "-D", directory + "/data", "-l", directory + "/server.log"])
+            binaries + "/pg_ctl",
+            ["start", "-s", "-w", "-t", "60", "-D", directory + "/data", "-l", directory + "/server.log"])
         guard code == 0 else { throw failure("the private PostgreSQL server did not start") }
         isRunning = true
     }
@@ -86,7 +94,9 @@ public final class PrivatePostgres {
     /// - Parameter immediately: as after a crash: no shutdown checkpoint, recovery at the next start.
     public func stop(immediately: Bool = false) {
         guard isRunning else { return }
-        _ = run(binaries + "/pg_ctl", ["stop", "-s", "-w", "-D", directory + "/data", "-m", immediately ? "immediate" : "fast"])
+        _ = run(
+            binaries + "/pg_ctl",
+            ["stop", "-s", "-w", "-D", directory + "/data", "-m", immediately ? "immediate" : "fast"])
         isRunning = false
     }
 
@@ -100,7 +110,8 @@ public final class PrivatePostgres {
 
     private func failure(_ message: String) -> Diagnostic {
         Diagnostic(
-            message, hint: "Its messages are in \(directory)/server.log and \(directory)/commands.log.", fault: .external)
+            message, hint: "Its messages are in \(directory)/server.log and \(directory)/commands.log.",
+            fault: .external)
     }
 
     private func run(_ program: String, _ arguments: [String]) -> Int32 {

@@ -129,7 +129,8 @@ final class RowBlock {
     }
     func value(of origin: RowOrigin) -> ByteRef {
         ByteRef(
-            start: records.bytes.start + origin.recordStart + max(0, Int(origin.keyCount)), count: Int(origin.valueCount))
+            start: records.bytes.start + origin.recordStart + max(0, Int(origin.keyCount)),
+            count: Int(origin.valueCount))
     }
 
     // Single cells: positions and dead letters, a few a transaction.

@@ -76,7 +76,8 @@ struct SinkBinding {
         guard !plan.primaryKey.isEmpty else { return }
         keyColumns = plan.primaryKey.compactMap { key in plan.schema.fields.firstIndex { $0.name == key } }
         guard keyColumns.count == plan.primaryKey.count else {
-            throw Diagnostic("the primary key of table \"\(plan.name)\" has a column that is not written", at: plan.range)
+            throw Diagnostic(
+                "the primary key of table \"\(plan.name)\" has a column that is not written", at: plan.range)
         }
         let keyNames = keyColumns.map { targets[$0].name }
         guard table.uniqueSets.contains(Set(keyNames)) else {
@@ -85,7 +86,9 @@ struct SinkBinding {
                 "table \"\(name)\" has no unique index on its PRIMARY KEY columns (\(keyNames.joined(separator: ", ")))",
                 at: plan.range, hint: "Run: ALTER TABLE \(table.sqlName) ADD PRIMARY KEY (\(list)).")
         }
-        let updates = targets.indices.filter { !keyColumns.contains($0) }.map { "\(columns[$0]) = excluded.\(columns[$0])" }
+        let updates = targets.indices.filter { !keyColumns.contains($0) }.map {
+            "\(columns[$0]) = excluded.\(columns[$0])"
+        }
         statement += " ON CONFLICT (\(keyNames.map(\.quotedIdentifier).joined(separator: ", "))) "
         statement += updates.isEmpty ? "DO NOTHING" : "DO UPDATE SET \(updates.joined(separator: ", "))"
     }

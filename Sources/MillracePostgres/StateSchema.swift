@@ -121,7 +121,8 @@ enum StateSchema {
             $9::text[], $10::text[], $11::text[], $12::int8[]) AS u(s, t, p, o, k, v, h, b, r, d, a)
         """
     static let deadLetterTypes = [
-        TypeOID.text, TypeOID.text, TypeOID.int4, TypeOID.int8, TypeOID.bytea, TypeOID.bytea, TypeOID.text, TypeOID.text,
+        TypeOID.text, TypeOID.text, TypeOID.int4, TypeOID.int8, TypeOID.bytea, TypeOID.bytea, TypeOID.text,
+        TypeOID.text,
         TypeOID.text, TypeOID.text, TypeOID.int8,
     ]
 }

@@ -50,7 +50,8 @@ struct TableDescription {
 
     static func split(_ name: String) -> (schema: String?, table: String) {
         let parts = name.split(separator: ".", maxSplits: 1).map { part -> String in
-            part.count > 1 && part.hasPrefix("\"") && part.hasSuffix("\"") ? String(part.dropFirst().dropLast()) : String(part)
+            part.count > 1 && part.hasPrefix("\"") && part.hasSuffix("\"")
+                ? String(part.dropFirst().dropLast()) : String(part)
         }
         return parts.count == 2 ? (parts[0], parts[1]) : (nil, parts.first ?? name)
     }

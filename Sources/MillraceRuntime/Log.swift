@@ -4,7 +4,8 @@ public struct Log: Sendable {
         case debug, info, warning, error
         public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
     }
-    public typealias Write = @Sendable (_ level: Level, _ message: String, _ facts: [(key: String, value: String)]) -> Void
+    public typealias Write =
+        @Sendable (_ level: Level, _ message: String, _ facts: [(key: String, value: String)]) -> Void
     private let write: Write
 
     public init(_ write: @escaping Write) { self.write = write }

@@ -8,7 +8,8 @@ struct DocsCommand: ParsableCommand {
         subcommands: [Options.self, Functions.self])
 
     struct Options: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Every WITH option of connectors, formats and models.")
+        static let configuration = CommandConfiguration(
+            abstract: "Every WITH option of connectors, formats and models.")
         func run() { Console.print(OptionReference.markdown()) }
     }
 

@@ -15,10 +15,13 @@ private func written(_ body: (ByteBuffer) -> Void) -> String {
 
 @Suite struct TextTests {
     @Test(arguments: [
-        (1.0, "1.0"), (2.5, "2.5"), (3.0, "3.0"), (1e20, "1.0E20"), (1e-5, "1.0E-5"), (123456789.125, "1.23456789125E8"),
+        (1.0, "1.0"), (2.5, "2.5"), (3.0, "3.0"), (1e20, "1.0E20"), (1e-5, "1.0E-5"),
+        (123456789.125, "1.23456789125E8"),
         (-0.0, "-0.0"), (0.0, "0.0"), (1e7, "1.0E7"), (9_999_999, "9999999.0"), (0.001, "0.001"), (0.00099, "9.9E-4"),
-        (0.1 + 0.2, "0.30000000000000004"), (-1234.5678, "-1234.5678"), (.infinity, "Infinity"), (-.infinity, "-Infinity"),
-        (.nan, "NaN"), (.leastNonzeroMagnitude, "5.0E-324"), (1.7976931348623157e308, "1.7976931348623157E308"), (100.0, "100.0"),
+        (0.1 + 0.2, "0.30000000000000004"), (-1234.5678, "-1234.5678"), (.infinity, "Infinity"),
+        (-.infinity, "-Infinity"),
+        (.nan, "NaN"), (.leastNonzeroMagnitude, "5.0E-324"), (1.7976931348623157e308, "1.7976931348623157E308"),
+        (100.0, "100.0"),
         (0.123456789, "0.123456789"), (1e6, "1000000.0"), (1.0E21, "1.0E21"), (1.0 / 3, "0.3333333333333333"),
     ])
     func doublesPrintAsInJava(value: Double, text: String) {
@@ -39,19 +42,23 @@ private func written(_ body: (ByteBuffer) -> Void) -> String {
         }
     }
 
-    @Test(arguments: [
-        ("12", 12.0), ("+1.5e3", 1500), ("-.5", -0.5), ("5.", 5), ("1e400", .infinity), ("9007199254740993", 9007199254740992),
-        ("", nil), ("1e", nil), ("0x10", nil), ("abc", nil), (" 1", nil), ("Infinity", .infinity), (".", nil),
-        ("123456789012345678901234567890", 1.2345678901234568e29), ("0.000000000000000000000000000001", 1e-30),
-    ] as [(String, Double?)])
+    @Test(
+        arguments: [
+            ("12", 12.0), ("+1.5e3", 1500), ("-.5", -0.5), ("5.", 5), ("1e400", .infinity),
+            ("9007199254740993", 9007199254740992),
+            ("", nil), ("1e", nil), ("0x10", nil), ("abc", nil), (" 1", nil), ("Infinity", .infinity), (".", nil),
+            ("123456789012345678901234567890", 1.2345678901234568e29), ("0.000000000000000000000000000001", 1e-30),
+        ] as [(String, Double?)])
     func doublesParse(text: String, value: Double?) {
         #expect(NumberText.parseDouble(ref(text, arena())) == value)
     }
 
-    @Test(arguments: [
-        ("0", 0), ("-5", -5), ("+7", 7), ("9223372036854775807", .max), ("-9223372036854775808", .min),
-        ("9223372036854775808", nil), ("", nil), ("-", nil), ("1.0", nil), ("1a", nil), ("00000000000000000000012", 12),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("0", 0), ("-5", -5), ("+7", 7), ("9223372036854775807", .max), ("-9223372036854775808", .min),
+            ("9223372036854775808", nil), ("", nil), ("-", nil), ("1.0", nil), ("1a", nil),
+            ("00000000000000000000012", 12),
+        ] as [(String, Int64?)])
     func integersParse(text: String, value: Int64?) {
         #expect(NumberText.parseInteger(ref(text, arena())) == value)
         if let value, text.first != "+", text.first != "0" || text.count == 1 {
@@ -59,20 +66,25 @@ private func written(_ body: (ByteBuffer) -> Void) -> String {
         }
     }
 
-    @Test(arguments: [
-        ("12.345", 10, 2, 1235), ("-12.345", 10, 2, -1235), ("1e3", 10, 0, 1000), ("5.555", 10, 2, 556), ("1E-3", 10, 2, 0),
-        ("5E-3", 10, 2, 1), ("99999.95", 6, 1, nil), ("abc", 5, 1, nil), ("", 5, 1, nil), ("12345", 4, 0, nil),
-        ("0.00000000000000000000000000000000000000001", 38, 38, 0), ("1.", 5, 2, 100), (".5", 5, 0, 1), ("0e999", 5, 0, 0),
-    ] as [(String, Int, Int, Int128?)])
+    @Test(
+        arguments: [
+            ("12.345", 10, 2, 1235), ("-12.345", 10, 2, -1235), ("1e3", 10, 0, 1000), ("5.555", 10, 2, 556),
+            ("1E-3", 10, 2, 0),
+            ("5E-3", 10, 2, 1), ("99999.95", 6, 1, nil), ("abc", 5, 1, nil), ("", 5, 1, nil), ("12345", 4, 0, nil),
+            ("0.00000000000000000000000000000000000000001", 38, 38, 0), ("1.", 5, 2, 100), (".5", 5, 0, 1),
+            ("0e999", 5, 0, 0),
+        ] as [(String, Int, Int, Int128?)])
     func decimalsParse(text: String, precision: Int, scale: Int, value: Int128?) {
         #expect(DecimalText.parse(ref(text, arena()), precision: precision, scale: scale) == value)
     }
 
-    @Test(arguments: [
-        (1000, 3, "1.000"), (-5, 2, "-0.05"), (0, 2, "0.00"), (123, 0, "123"), (-1, 0, "-1"),
-        (99_999_999_999_999_999_999_999_999_999_999_999_999, 10, "9999999999999999999999999999.9999999999"),
-        (1, 38, "0.00000000000000000000000000000000000001"), (1_000_000_000_000_000_000_000, 2, "10000000000000000000.00"),
-    ] as [(Int128, Int, String)])
+    @Test(
+        arguments: [
+            (1000, 3, "1.000"), (-5, 2, "-0.05"), (0, 2, "0.00"), (123, 0, "123"), (-1, 0, "-1"),
+            (99_999_999_999_999_999_999_999_999_999_999_999_999, 10, "9999999999999999999999999999.9999999999"),
+            (1, 38, "0.00000000000000000000000000000000000001"),
+            (1_000_000_000_000_000_000_000, 2, "10000000000000000000.00"),
+        ] as [(Int128, Int, String)])
     func decimalsPrint(value: Int128, scale: Int, text: String) {
         #expect(written { DecimalText.append(value, scale: scale, to: $0) } == text)
     }
@@ -96,12 +108,15 @@ private func written(_ body: (ByteBuffer) -> Void) -> String {
         #expect(CivilTime.weekday(days: -4) == 0)
     }
 
-    @Test(arguments: [
-        ("1970-01-01 00:00:01", 1_000_000), ("2024-01-01 00:00:00.5", 1_704_067_200_500_000),
-        ("1969-12-31 23:59:59.999999", -1), ("2024-02-30 00:00:00", nil), ("2024-01-01", nil), ("2024-01-01T00:00:00", nil),
-        ("2024-01-01 00:00", nil), ("2024-01-01 00:00:00Z", nil), ("2024-01-01 24:00:00", nil), ("2024-01-01 00:00:00.", nil),
-        ("2024-01-01 00:00:00.1234567", 1_704_067_200_123_456), ("2024-1-1 00:00:00", nil), ("", nil),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            ("1970-01-01 00:00:01", 1_000_000), ("2024-01-01 00:00:00.5", 1_704_067_200_500_000),
+            ("1969-12-31 23:59:59.999999", -1), ("2024-02-30 00:00:00", nil), ("2024-01-01", nil),
+            ("2024-01-01T00:00:00", nil),
+            ("2024-01-01 00:00", nil), ("2024-01-01 00:00:00Z", nil), ("2024-01-01 24:00:00", nil),
+            ("2024-01-01 00:00:00.", nil),
+            ("2024-01-01 00:00:00.1234567", 1_704_067_200_123_456), ("2024-1-1 00:00:00", nil), ("", nil),
+        ] as [(String, Int64?)])
     func timestampsParseStrictly(text: String, value: Int64?) {
         #expect(TimeText.parseTimestamp(ref(text, arena()), separator: .blank, zone: .none) == value)
     }
@@ -110,7 +125,8 @@ private func written(_ body: (ByteBuffer) -> Void) -> String {
         let arena = arena()
         #expect(TimeText.parseTimestamp(ref("1970-01-01T01:00:00Z", arena), separator: .t, zone: .z) == 3_600_000_000)
         #expect(TimeText.parseTimestamp(ref("1970-01-01T01:00:00", arena), separator: .t, zone: .z) == nil)
-        #expect(TimeText.parseTimestamp(ref("1970-01-01 09:00:00+09:00", arena), separator: .either, zone: .offset) == 0)
+        #expect(
+            TimeText.parseTimestamp(ref("1970-01-01 09:00:00+09:00", arena), separator: .either, zone: .offset) == 0)
         #expect(
             TimeText.parseTimestamp(
                 ref("1970-01-01 00:01", arena), separator: .blank, zone: .none, requiresSeconds: false) == 60_000_000)

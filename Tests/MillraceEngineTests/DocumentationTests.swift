@@ -14,7 +14,8 @@ struct DocumentationTests {
     static let pages: [String] = {
         var found = ["README.md"]
         for folder in ["docs", "pipelines"] {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(folder).path)) ?? []
+            let names =
+                (try? FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(folder).path)) ?? []
             found += names.filter { $0.hasSuffix(".md") }.sorted().map { "\(folder)/\($0)" }
         }
         return found
@@ -99,7 +100,9 @@ struct DocumentationTests {
             if target.contains("://") { continue }
             let parts = target.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let folder = (page as NSString).deletingLastPathComponent
-            let path = parts[0].isEmpty ? page : ((folder as NSString).appendingPathComponent(parts[0]) as NSString).standardizingPath
+            let path =
+                parts[0].isEmpty
+                ? page : ((folder as NSString).appendingPathComponent(parts[0]) as NSString).standardizingPath
             #expect(
                 FileManager.default.fileExists(atPath: Self.root.appendingPathComponent(path).path),
                 "\(page): \(target) leads nowhere")

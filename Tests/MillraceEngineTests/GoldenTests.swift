@@ -42,12 +42,14 @@ struct GoldenTests {
             let key = GoldenCase.Key(kind: section.kind, name: section.name)
             #expect(actual[key] == section.text, "\(name): \(section.kind) \(section.name)")
         }
-        #expect(golden.sections.contains { ["expect", "fails", "errors"].contains($0.kind) }, "\(name) expects nothing")
+        #expect(
+            golden.sections.contains { ["expect", "fails", "errors"].contains($0.kind) }, "\(name) expects nothing")
     }
 
     private func run(_ golden: GoldenCase, in directory: URL) throws -> [GoldenCase.Key: String] {
         let sql = try #require(golden.sections.first { $0.kind == "sql" }).text
-        let file = PipelineFile(path: "case.sql", text: sql, variables: ["dir": directory.path, "models": GoldenTests.models.path])
+        let file = PipelineFile(
+            path: "case.sql", text: sql, variables: ["dir": directory.path, "models": GoldenTests.models.path])
         func hidingFolder(_ text: String) -> String {
             text.replacingOccurrences(of: directory.path, with: "DIR") + (text.hasSuffix("\n") ? "" : "\n")
         }

@@ -5,9 +5,12 @@ import MillraceRuntime
 import Testing
 
 @Suite struct DatagenTests {
-    private let columns: [(String, DataType)] = [("id", .bigInt), ("x", .double), ("s", .string), ("t", .timestampLTZ(precision: 3))]
+    private let columns: [(String, DataType)] = [
+        ("id", .bigInt), ("x", .double), ("s", .string), ("t", .timestampLTZ(precision: 3)),
+    ]
     private let options = [
-        "fields.id.kind": "sequence", "fields.id.start": "5", "fields.id.end": "14", "fields.x.min": "2", "fields.x.max": "3",
+        "fields.id.kind": "sequence", "fields.id.start": "5", "fields.id.end": "14", "fields.x.min": "2",
+        "fields.x.max": "3",
         "fields.s.length": "7",
     ]
 

@@ -46,8 +46,12 @@ private let columns: [(String, DataType)] = [("a", .integer), ("b", .string)]
         try scratch.write("a.json", "{\"a\":1}\n{\"a\":2}\n")
         try scratch.write("b.json", "{\"a\":3}\n\n{\"a\":4}\n")
         let positions = [
-            SourcePosition(partition: SourcePartition(topic: "\(scratch.path)/a.json", partition: 0), nextOffset: 2, replayOffset: 1),
-            SourcePosition(partition: SourcePartition(topic: "\(scratch.path)/b.json", partition: 0), nextOffset: 1, replayOffset: 1),
+            SourcePosition(
+                partition: SourcePartition(topic: "\(scratch.path)/a.json", partition: 0), nextOffset: 2,
+                replayOffset: 1),
+            SourcePosition(
+                partition: SourcePartition(topic: "\(scratch.path)/b.json", partition: 0), nextOffset: 1,
+                replayOffset: 1),
         ]
         let result = try read(
             sourcePlan("filesystem", columns, ["path": scratch.path, "format": "json"]), from: positions)
@@ -74,9 +78,10 @@ private let columns: [(String, DataType)] = [("a", .integer), ("b", .string)]
         try scratch.write("x.csv", "1,\"a\nb\"\r\n2,\"q\"\"\n,\"\n3,plain")
         let path = "\(scratch.path)/x.csv"
         let result = try read(sourcePlan("filesystem", columns, ["path": path, "format": "csv"]))
-        #expect(result.rows == [
-            [.integer(1), .string("a\nb")], [.integer(2), .string("q\"\n,")], [.integer(3), .string("plain")],
-        ])
+        #expect(
+            result.rows == [
+                [.integer(1), .string("a\nb")], [.integer(2), .string("q\"\n,")], [.integer(3), .string("plain")],
+            ])
     }
 
     @Test func quotesWithinPlainFieldsDoNotJoinLines() throws {

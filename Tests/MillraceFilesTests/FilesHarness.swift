@@ -28,7 +28,8 @@ final class Scratch {
 }
 
 func sourcePlan(
-    _ connector: String, _ columns: [(String, DataType)], _ options: [String: String], metadata: [(String, DataType)] = []
+    _ connector: String, _ columns: [(String, DataType)], _ options: [String: String],
+    metadata: [(String, DataType)] = []
 ) -> SourcePlan {
     SourcePlan(
         name: "t", connector: connector, options: options, physicalSchema: Schema(columns.map { Field($0.0, $0.1) }),
@@ -46,7 +47,8 @@ struct ReadResult {
 }
 
 func read(
-    _ plan: SourcePlan, limits: Limits = Limits(), from positions: [SourcePosition] = [], clock: HandClock = HandClock(),
+    _ plan: SourcePlan, limits: Limits = Limits(), from positions: [SourcePosition] = [],
+    clock: HandClock = HandClock(),
     maxPolls: Int = 10_000
 ) throws -> ReadResult {
     let source = try FilesConnectors.makeSource(plan, formats: Formats(), limits: limits, clock: clock)!
@@ -64,7 +66,8 @@ func read(
             result.places.append("\(file):\(batch.records.offset[record])")
         }
         for rejected in batch.rejected {
-            result.rejected.append("\(batch.records.offset[Int(rejected.record)]) \(rejected.reason.reason): \(rejected.detail)")
+            result.rejected.append(
+                "\(batch.records.offset[Int(rejected.record)]) \(rejected.reason.reason): \(rejected.detail)")
         }
     }
     result.next = source.partitions.indices.map { source.nextOffset(partition: $0) }

@@ -18,8 +18,10 @@ private func batch(_ rows: [[Value]], _ schema: Schema = schema, arena: BatchAre
 }
 
 @Suite struct SinkTests {
-    private func write(_ path: String, format: String, _ rows: [[Value]], close: Bool = true) throws -> any SinkSession {
-        let plan = SinkPlan(name: "s", connector: "filesystem", options: ["path": path, "format": format], schema: schema)
+    private func write(_ path: String, format: String, _ rows: [[Value]], close: Bool = true) throws -> any SinkSession
+    {
+        let plan = SinkPlan(
+            name: "s", connector: "filesystem", options: ["path": path, "format": format], schema: schema)
         let made = try FilesConnectors.makeSink(plan, formats: Formats(), limits: Limits(), clock: HandClock())!
         let arena = BatchArena()
         try made.sink.write(batch(rows, arena: arena)) { _, _, _ in Issue.record("rejected") }
@@ -51,12 +53,17 @@ private func batch(_ rows: [[Value]], _ schema: Schema = schema, arena: BatchAre
 
     @Test func printLines() throws {
         let schema = Schema([
-            Field("a", .integer), Field("s", .string), Field("d", .double), Field("n", .decimal(precision: 5, scale: 2)),
-            Field("t", .timestamp(precision: 3)), Field("r", .row([Field("x", .integer), Field("y", .array(.integer))])),
+            Field("a", .integer), Field("s", .string), Field("d", .double),
+            Field("n", .decimal(precision: 5, scale: 2)),
+            Field("t", .timestamp(precision: 3)),
+            Field("r", .row([Field("x", .integer), Field("y", .array(.integer))])),
         ])
         let arena = BatchArena()
         let rows: [[Value]] = [
-            [.integer(1), .string("é x"), .double(2), .decimal(150), .integer(500_000), .row([.null, .array([.integer(1), .integer(2)])])],
+            [
+                .integer(1), .string("é x"), .double(2), .decimal(150), .integer(500_000),
+                .row([.null, .array([.integer(1), .integer(2)])]),
+            ],
             [.null, .null, .null, .null, .null, .null],
         ]
         let pipe = Pipe()
@@ -66,11 +73,12 @@ private func batch(_ rows: [[Value]], _ schema: Schema = schema, arena: BatchAre
         try sink.submit(ticket: 0, positions: [:], deadLetters: [])
         try pipe.fileHandleForWriting.close()
         let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        #expect(text == """
-            out> +I[1, é x, 2.0, 1.50, 1970-01-01T00:00:00.5, +I[null, [1, 2]]]
-            out> +I[null, null, null, null, null, null]
+        #expect(
+            text == """
+                out> +I[1, é x, 2.0, 1.50, 1970-01-01T00:00:00.5, +I[null, [1, 2]]]
+                out> +I[null, null, null, null, null, null]
 
-            """)
+                """)
     }
 
     @Test func otherConnectorsAreNotOurs() throws {

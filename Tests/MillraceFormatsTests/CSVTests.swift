@@ -85,7 +85,10 @@ struct CSVCase: CustomTestStringConvertible, Sendable {
         ([:], [.null, .string("q\"q"), .null], #","q""q","#),
         (["csv.null-literal": "null"], [.null, .string("x\ny"), .double(.nan)], "null,\"x\ny\",NaN"),
         (["csv.field-delimiter": ";"], [.integer(1), .string("a,b"), .double(1e20)], "1;a,b;1.0E20"),
-        (["csv.disable-quote-character": "true", "csv.escape-character": "\\"], [.integer(1), .string("a,b"), .null], "1,a\\,b,"),
+        (
+            ["csv.disable-quote-character": "true", "csv.escape-character": "\\"],
+            [.integer(1), .string("a,b"), .null], "1,a\\,b,"
+        ),
     ])
     func encodes(_ options: [String: String], _ row: [Value], _ line: String) throws {
         let harness = FormatHarness("csv", [("i", .integer), ("s", .string), ("d", .double)], options: options)
@@ -95,8 +98,13 @@ struct CSVCase: CustomTestStringConvertible, Sendable {
     @Test func encodesOtherTypes() throws {
         let harness = FormatHarness(
             "csv",
-            [("d", .decimal(precision: 10, scale: 3)), ("b", .bytes), ("t", .timestampLTZ(precision: 3)), ("l", .array(.integer))])
-        let line = try harness.encode([[.decimal(1500), .bytes([0x68]), .integer(500_000), .array([.integer(1), .integer(2)])]])
+            [
+                ("d", .decimal(precision: 10, scale: 3)), ("b", .bytes), ("t", .timestampLTZ(precision: 3)),
+                ("l", .array(.integer)),
+            ])
+        let line = try harness.encode([
+            [.decimal(1500), .bytes([0x68]), .integer(500_000), .array([.integer(1), .integer(2)])]
+        ])
         #expect(line == ["1.500,aA==,1970-01-01 00:00:00.5Z,1;2"])
         #expect(try FormatHarness("csv", [("s", .string)]).encode([[.string("")], [.null]]) == ["\"\"", "\"\""])
     }

@@ -26,20 +26,25 @@ private let conversions: [ConversionCase] = [
     .init(.integer, #""5.7""#, failed), .init(.integer, "nul", failed),
     .init(.tinyInt, "127", .integer(127)), .init(.tinyInt, "128", failed), .init(.smallInt, "-32769", failed),
     .init(.bigInt, "9223372036854775807", .integer(.max)), .init(.bigInt, "-9223372036854775808", .integer(.min)),
-    .init(.bigInt, "9223372036854775808", failed), .init(.bigInt, "1234567890123456789", .integer(1_234_567_890_123_456_789)),
+    .init(.bigInt, "9223372036854775808", failed),
+    .init(.bigInt, "1234567890123456789", .integer(1_234_567_890_123_456_789)),
     .init(.boolean, "true", .boolean(true)), .init(.boolean, "false", .boolean(false)),
     .init(.boolean, #""true""#, .boolean(true)), .init(.boolean, #""TRUE""#, .boolean(true)),
     .init(.boolean, "1", .boolean(false)), .init(.boolean, "0", .boolean(false)),
     .init(.boolean, #""yes""#, .boolean(false)), .init(.boolean, "tru", failed), .init(.boolean, "[]", failed),
-    .init(.string, "5.50", .string("5.50")), .init(.string, "1e5", .string("1e5")), .init(.string, "true", .string("true")),
+    .init(.string, "5.50", .string("5.50")), .init(.string, "1e5", .string("1e5")),
+    .init(.string, "true", .string("true")),
     .init(.string, "false", .string("false")), .init(.string, #""plain""#, .string("plain")),
-    .init(.string, #""""#, .string("")), .init(.string, #"{ "b" : 1, "a":[1, 2 , "x y"] }"#, .string(#"{"b":1,"a":[1,2,"x y"]}"#)),
+    .init(.string, #""""#, .string("")),
+    .init(.string, #"{ "b" : 1, "a":[1, 2 , "x y"] }"#, .string(#"{"b":1,"a":[1,2,"x y"]}"#)),
     .init(.string, #"[ 1 , "\" ," ]"#, .string(#"[1,"\" ,"]"#)), .init(.string, "[]", .string("[]")),
     .init(.string, #""a\n\t\"\\\/\u00e9\ud83d\ude00z""#, .string("a\n\t\"\\/é😀z")),
     .init(.string, #""\ud83d""#, failed), .init(.string, #""\x""#, failed), .init(.string, #""😀é""#, .string("😀é")),
     .init(.string, #""0123456789abcdef0123456789\\abcdef""#, .string(#"0123456789abcdef0123456789\abcdef"#)),
-    .init(.double, "5.5", .double(5.5)), .init(.double, #""5.5""#, .double(5.5)), .init(.double, #""NaN""#, .double(.nan)),
-    .init(.double, "1e400", .double(.infinity)), .init(.double, "-1e400", .double(-.infinity)), .init(.double, "NaN", failed),
+    .init(.double, "5.5", .double(5.5)), .init(.double, #""5.5""#, .double(5.5)),
+    .init(.double, #""NaN""#, .double(.nan)),
+    .init(.double, "1e400", .double(.infinity)), .init(.double, "-1e400", .double(-.infinity)),
+    .init(.double, "NaN", failed),
     .init(.double, "3", .double(3)), .init(.double, "0.8414709848078965", .double(0.8414709848078965)),
     .init(.double, "-0.0", .double(-0.0)), .init(.double, "1.7976931348623157E308", .double(1.7976931348623157e308)),
     .init(.double, "123456789.25", .double(123456789.25)), .init(.double, "1.", failed), .init(.double, "true", failed),
@@ -50,33 +55,47 @@ private let conversions: [ConversionCase] = [
     .init(.decimal(precision: 10, scale: 2), "123456789", .null),
     .init(.decimal(precision: 10, scale: 2), "12345678", .decimal(1_234_567_800)),
     .init(.decimal(precision: 10, scale: 2), "1e3", .decimal(100_000)),
-    .init(.decimal(precision: 10, scale: 2), #""abc""#, failed), .init(.decimal(precision: 10, scale: 2), "1.5", .decimal(150)),
-    .init(.decimal(precision: 38, scale: 20), "12345678901234567.5", .decimal(Int128("1234567890123456750000000000000000000")!)),
+    .init(.decimal(precision: 10, scale: 2), #""abc""#, failed),
+    .init(.decimal(precision: 10, scale: 2), "1.5", .decimal(150)),
+    .init(
+        .decimal(precision: 38, scale: 20), "12345678901234567.5",
+        .decimal(Int128("1234567890123456750000000000000000000")!)),
     .init(.timestamp(precision: 3), #""2024-01-01 12:00:00""#, .integer(noon)),
     .init(.timestamp(precision: 3), #""2024-01-01 12:00:00.1234567""#, .integer(noon + 123_456)),
     .init(.timestamp(precision: 3), #""2024-01-01 12:00:00.5""#, .integer(noon + 500_000)),
-    .init(.timestamp(precision: 3), #""2024-01-01""#, failed), .init(.timestamp(precision: 3), #""2024-01-01T12:00:00""#, failed),
-    .init(.timestamp(precision: 3), #""2024-01-01 12:00""#, failed), .init(.timestamp(precision: 3), #""2024-01-01 12:00:00Z""#, failed),
-    .init(.timestamp(precision: 3), "1704110400000", failed), .init(.timestamp(precision: 3), #""2024-02-30 00:00:00""#, failed),
+    .init(.timestamp(precision: 3), #""2024-01-01""#, failed),
+    .init(.timestamp(precision: 3), #""2024-01-01T12:00:00""#, failed),
+    .init(.timestamp(precision: 3), #""2024-01-01 12:00""#, failed),
+    .init(.timestamp(precision: 3), #""2024-01-01 12:00:00Z""#, failed),
+    .init(.timestamp(precision: 3), "1704110400000", failed),
+    .init(.timestamp(precision: 3), #""2024-02-30 00:00:00""#, failed),
     .init(.timestamp(precision: 3), #""2024-02-29 00:00:00""#, .integer(1_709_164_800_000_000)),
     .init(.timestamp(precision: 3), #""1969-12-31 23:59:59""#, .integer(-1_000_000)),
     .init(.timestampLTZ(precision: 3), #""2024-01-01 12:00:00Z""#, .integer(noon)),
     .init(.timestampLTZ(precision: 3), #""2024-01-01 12:00:00""#, failed),
-    .init(.date, #""2024-01-01""#, .integer(19723)), .init(.date, #""2024-1-1""#, failed), .init(.date, "19723", failed),
-    .init(.time(precision: 0), #""01:02:03.5""#, .integer(3_723_500_000)), .init(.time(precision: 0), #""25:00:00""#, failed),
+    .init(.date, #""2024-01-01""#, .integer(19723)), .init(.date, #""2024-1-1""#, failed),
+    .init(.date, "19723", failed),
+    .init(.time(precision: 0), #""01:02:03.5""#, .integer(3_723_500_000)),
+    .init(.time(precision: 0), #""25:00:00""#, failed),
     .init(.bytes, #""aGk=""#, .bytes([0x68, 0x69])), .init(.bytes, #""a""#, failed), .init(.bytes, #""""#, .bytes([])),
     .init(.bytes, "5", failed),
     .init(.array(.integer), "[1, \"2\", null]", .array([.integer(1), .integer(2), .null])),
-    .init(.array(.integer), "[]", .array([])), .init(.array(.integer), "null", .null), .init(.array(.integer), "{}", failed),
-    .init(.array(.integer), "[1, [2]]", failed), .init(.array(.array(.string)), #"[["a"],[],["b",5]]"#,
+    .init(.array(.integer), "[]", .array([])), .init(.array(.integer), "null", .null),
+    .init(.array(.integer), "{}", failed),
+    .init(.array(.integer), "[1, [2]]", failed),
+    .init(
+        .array(.array(.string)), #"[["a"],[],["b",5]]"#,
         .array([.array([.string("a")]), .array([]), .array([.string("b"), .string("5")])])),
-    .init(.map(key: .string, value: .integer), #"{"a":1,"b":null}"#,
+    .init(
+        .map(key: .string, value: .integer), #"{"a":1,"b":null}"#,
         .map([(key: .string("a"), value: .integer(1)), (key: .string("b"), value: .null)])),
-    .init(.row([Field("a", .integer), Field("b", .row([Field("c", .string)]))]), #"{"b":{"c":"x"},"a":1}"#,
+    .init(
+        .row([Field("a", .integer), Field("b", .row([Field("c", .string)]))]), #"{"b":{"c":"x"},"a":1}"#,
         .row([.integer(1), .row([.string("x")])])),
     .init(.row([Field("a", .integer), Field("b", .string)]), "{}", .row([.null, .null])),
     .init(.row([Field("a", .integer)]), "null", .null), .init(.row([Field("a", .integer)]), "5", failed),
-    .init(.array(.row([Field("a", .integer), Field("b", .string)])), #"[{"a":1,"b":"x","a":2},{"b":"y"}]"#,
+    .init(
+        .array(.row([Field("a", .integer), Field("b", .string)])), #"[{"a":1,"b":"x","a":2},{"b":"y"}]"#,
         .array([.row([.integer(1), .string("x")]), .row([.null, .string("y")])])),
 ]
 
@@ -158,7 +177,8 @@ private let conversions: [ConversionCase] = [
 
     @Test func failuresNameColumnAndTypeButNoValue() throws {
         let harness = FormatHarness("json", [("amount", .integer)])
-        #expect(try harness.decode([#"{"amount":"secret"}"#]).failures.map(\.detail) == [#"column "amount": expected INT"#])
+        #expect(
+            try harness.decode([#"{"amount":"secret"}"#]).failures.map(\.detail) == [#"column "amount": expected INT"#])
     }
 
     @Test func missingFieldFailsWhenAsked() throws {
@@ -182,10 +202,11 @@ private let conversions: [ConversionCase] = [
             #"{"id":4,"payload":{"who":null}}"#, #"{"id":5,"payload":[1]}"#,
         ]
         let decoded = try harness.decode(lines)
-        #expect(decoded.rows == [
-            [.integer(5), .string("ann"), .integer(1)], [.null, .null, .integer(2)], [.null, .null, .integer(3)],
-            [.null, .null, .integer(4)],
-        ])
+        #expect(
+            decoded.rows == [
+                [.integer(5), .string("ann"), .integer(1)], [.null, .null, .integer(2)], [.null, .null, .integer(3)],
+                [.null, .null, .integer(4)],
+            ])
         #expect(decoded.failures.map(\.detail) == [#"column "payload": expected ROW"#])
 
         // The whole ROW and a leaf of it together.

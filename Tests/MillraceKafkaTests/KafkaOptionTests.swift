@@ -8,7 +8,8 @@ import Testing
     func properties(_ more: [String: String]) throws -> KafkaProperties {
         try KafkaProperties(
             options: ["properties.bootstrap.servers": "h:1"].merging(
-                Dictionary(uniqueKeysWithValues: more.map { ("properties." + $0.key, $0.value) })) { $1 },
+                Dictionary(uniqueKeysWithValues: more.map { ("properties." + $0.key, $0.value) })
+            ) { $1 },
             table: "bids")
     }
 
@@ -20,10 +21,11 @@ import Testing
             "ssl.truststore.type": "PEM", "ssl.truststore.location": "/ca.pem", "max.poll.records": "10",
             "auto.offset.reset": "none", "linger.ms": "3",
         ])
-        #expect(result.values == [
-            "security.protocol": "sasl_ssl", "sasl.mechanisms": "PLAIN", "fetch.wait.max.ms": "20",
-            "sasl.username": "me", "sasl.password": "it's", "ssl.ca.location": "/ca.pem", "linger.ms": "3",
-        ])
+        #expect(
+            result.values == [
+                "security.protocol": "sasl_ssl", "sasl.mechanisms": "PLAIN", "fetch.wait.max.ms": "20",
+                "sasl.username": "me", "sasl.password": "it's", "ssl.ca.location": "/ca.pem", "linger.ms": "3",
+            ])
         #expect(result.offsetReset == "error")
         #expect(result.groupID == "millrace-bids")
     }
@@ -42,13 +44,17 @@ import Testing
         #expect(error.map { "\($0)".contains("hunter2") } == false)
     }
 
-    @Test(arguments: [
-        (["topic": "a", "topic-pattern": "b"], "both given"), ([:], "\"topic\" is missing"),
-        (["topic": "a", "scan.startup.mode": "earliest"], "unknown value"),
-        (["topic": "a", "scan.startup.mode": "timestamp"], "milliseconds since 1970"),
-        (["topic": "a", "scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": "0:1"], "an offset"),
-        (["topic-pattern": "(("], "regular expression"),
-    ] as [([String: String], String)])
+    @Test(
+        arguments: [
+            (["topic": "a", "topic-pattern": "b"], "both given"), ([:], "\"topic\" is missing"),
+            (["topic": "a", "scan.startup.mode": "earliest"], "unknown value"),
+            (["topic": "a", "scan.startup.mode": "timestamp"], "milliseconds since 1970"),
+            (
+                ["topic": "a", "scan.startup.mode": "specific-offsets", "scan.startup.specific-offsets": "0:1"],
+                "an offset"
+            ),
+            (["topic-pattern": "(("], "regular expression"),
+        ] as [([String: String], String)])
     func wrongScanOption(options: [String: String], message: String) {
         let error = #expect(throws: Diagnostic.self) { try ScanOptions(options: options) }
         #expect(error?.message.contains(message) == true, "\(String(describing: error))")
@@ -66,12 +72,13 @@ import Testing
         #expect(!KafkaConnector.descriptor.isBounded([:]))
     }
 
-    @Test(arguments: [
-        (["key.format": "json"], "needs \"key.fields\""),
-        (["key.fields": "a", "value.fields-include": "EXCEPT_KEY"], "needs \"key.format\""),
-        (["key.format": "json", "key.fields": "c"], "unknown column \"c\""),
-        (["key.format": "json", "key.fields": "a", "key.fields-prefix": "k_"], "needs 'value.fields-include'"),
-    ] as [([String: String], String)])
+    @Test(
+        arguments: [
+            (["key.format": "json"], "needs \"key.fields\""),
+            (["key.fields": "a", "value.fields-include": "EXCEPT_KEY"], "needs \"key.format\""),
+            (["key.format": "json", "key.fields": "c"], "unknown column \"c\""),
+            (["key.format": "json", "key.fields": "a", "key.fields-prefix": "k_"], "needs 'value.fields-include'"),
+        ] as [([String: String], String)])
     func wrongFormats(options: [String: String], message: String) {
         let error = #expect(throws: Diagnostic.self) {
             try MessageFormats(

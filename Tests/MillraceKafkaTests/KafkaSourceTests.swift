@@ -22,13 +22,14 @@ import Testing
         ].merging(more) { $1 }
     }
 
-    @Test(arguments: [
-        ("earliest-offset", [:], [0, 1, 2, 3, 4] as [Int64]),
-        ("group-offsets", [:], [0, 1, 2, 3, 4]),
-        ("group-offsets", ["properties.auto.offset.reset": "latest"], []),
-        ("latest-offset", [:], []),
-        ("specific-offsets", ["scan.startup.specific-offsets": "partition:0,offset:3"], [3, 4]),
-    ] as [(String, [String: String], [Int64])])
+    @Test(
+        arguments: [
+            ("earliest-offset", [:], [0, 1, 2, 3, 4] as [Int64]),
+            ("group-offsets", [:], [0, 1, 2, 3, 4]),
+            ("group-offsets", ["properties.auto.offset.reset": "latest"], []),
+            ("latest-offset", [:], []),
+            ("specific-offsets", ["scan.startup.specific-offsets": "partition:0,offset:3"], [3, 4]),
+        ] as [(String, [String: String], [Int64])])
     func startupMode(mode: String, more: [String: String], expected: [Int64]) throws {
         let broker = try broker("t", values: (0..<5).map { "a=\($0)" })
         let options = options(broker, "t", more.merging(["scan.startup.mode": mode]) { $1 })
@@ -61,11 +62,12 @@ import Testing
         #expect(harness.offsets == [0: [5], 1: [2, 3, 4]])
     }
 
-    @Test(arguments: [
-        ("latest-offset", [:], [0, 1, 2, 3, 4] as [Int64]),
-        ("specific-offsets", ["scan.bounded.specific-offsets": "partition:0,offset:2"], [0, 1]),
-        ("specific-offsets", ["scan.bounded.specific-offsets": "partition:0,offset:0"], []),
-    ] as [(String, [String: String], [Int64])])
+    @Test(
+        arguments: [
+            ("latest-offset", [:], [0, 1, 2, 3, 4] as [Int64]),
+            ("specific-offsets", ["scan.bounded.specific-offsets": "partition:0,offset:2"], [0, 1]),
+            ("specific-offsets", ["scan.bounded.specific-offsets": "partition:0,offset:0"], []),
+        ] as [(String, [String: String], [Int64])])
     func boundedMode(mode: String, more: [String: String], expected: [Int64]) throws {
         let broker = try broker("t", values: (0..<5).map { "a=\($0)" })
         let options = options(broker, "t", more.merging(["scan.bounded.mode": mode]) { $1 })
@@ -91,20 +93,25 @@ import Testing
         broker.flush()
         let keys: [MetadataKey] = [.topic, .partition, .offset, .timestamp, .timestampType, .headers, .headerList]
         let harness = try SourceHarness(
-            options(broker, "t"), metadata: keys.map { (name: $0.rawValue, type: $0.type) }
+            options(broker, "t"),
+            metadata: keys.map { (name: $0.rawValue, type: $0.type) }
                 + [(name: "leader-epoch", type: .integer)]
         ).start()
         #expect(try harness.run { $0.rows.count == 3 })
         let name = { Value.string($0) }
-        #expect(harness.rows.map { Array($0[2...6]) } == [
-            [name("t"), .integer(0), .integer(0), .integer(1_700_000_000_123_000), name("CreateTime")],
-            [name("t"), .integer(0), .integer(1), .integer(1_700_000_000_456_000), name("CreateTime")],
-            [name("t"), .integer(0), .integer(1), .integer(1_700_000_000_456_000), name("CreateTime")],
-        ])
+        #expect(
+            harness.rows.map { Array($0[2...6]) } == [
+                [name("t"), .integer(0), .integer(0), .integer(1_700_000_000_123_000), name("CreateTime")],
+                [name("t"), .integer(0), .integer(1), .integer(1_700_000_000_456_000), name("CreateTime")],
+                [name("t"), .integer(0), .integer(1), .integer(1_700_000_000_456_000), name("CreateTime")],
+            ])
         #expect(harness.rows[0][7] == .map([(name("x"), .bytes(text("2"))), (name("y"), .null)]))
-        #expect(harness.rows[0][8] == .array([
-            .row([name("x"), .bytes(text("1"))]), .row([name("y"), .null]), .row([name("x"), .bytes(text("2"))]),
-        ]))
+        #expect(
+            harness.rows[0][8]
+                == .array([
+                    .row([name("x"), .bytes(text("1"))]), .row([name("y"), .null]),
+                    .row([name("x"), .bytes(text("2"))]),
+                ]))
         #expect(harness.rows[1][7] == .map([]))
         #expect(harness.origins == ["0/0", "0/1", "0/1"])
     }
@@ -119,10 +126,12 @@ import Testing
         }
         broker.flush()
         let harness = try SourceHarness(
-            options(broker, "t", [
-                "key.format": "fake", "key.fields": "k_id", "key.fields-prefix": "k_",
-                "value.fields-include": "EXCEPT_KEY",
-            ]), physical: [Field("a", .integer), Field("k_id", .integer)]
+            options(
+                broker, "t",
+                [
+                    "key.format": "fake", "key.fields": "k_id", "key.fields-prefix": "k_",
+                    "value.fields-include": "EXCEPT_KEY",
+                ]), physical: [Field("a", .integer), Field("k_id", .integer)]
         )
         // The toy decoder looks fields up by path, so it proves that the prefix was taken off.
         try harness.start()
@@ -140,7 +149,8 @@ import Testing
     @Test func oversizedMessagesAreRejectedWithTheirHeaders() throws {
         let broker = try EmbeddedBroker(topics: [("t", 1)])
         try broker.produce(topic: "t", value: text("a=1"), partition: 0)
-        try broker.produce(topic: "t", value: text("a=2,b=" + String(repeating: "x", count: 200)), partition: 0,
+        try broker.produce(
+            topic: "t", value: text("a=2,b=" + String(repeating: "x", count: 200)), partition: 0,
             headers: [("h", text("v"))])
         try broker.produce(topic: "t", value: text("a=3"), partition: 0)
         broker.flush()
@@ -148,12 +158,13 @@ import Testing
         limits.messageBytes = 100
         let harness = try SourceHarness(options(broker, "t"), limits: limits).start()
         var headers: [String] = []
-        #expect(try harness.run { harness in
-            for r in harness.batch.rejected {
-                headers = harness.batch.records.headers!(Int(r.record)).map { $0.name + "=" + $0.value.text }
-            }
-            return harness.a == [1, 3]
-        })
+        #expect(
+            try harness.run { harness in
+                for r in harness.batch.rejected {
+                    headers = harness.batch.records.headers!(Int(r.record)).map { $0.name + "=" + $0.value.text }
+                }
+                return harness.a == [1, 3]
+            })
         #expect(harness.rejected.map(\.offset) == [1])
         #expect(harness.rejected.first?.reason == .limitExceeded)
         #expect(headers == ["h=v"])

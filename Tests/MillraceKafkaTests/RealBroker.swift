@@ -90,11 +90,12 @@ struct RealBrokerTests {
         for list in harness.offsets.values { #expect(list == Array(0..<1000)) }
     }
 
-    @Test(arguments: [
-        (["scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": "1000006"], Array(6..<10)),
-        (["scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": "9000000000"], []),
-        (["scan.bounded.mode": "timestamp", "scan.bounded.timestamp-millis": "1000004"], Array(0..<4)),
-    ] as [([String: String], [Int64])])
+    @Test(
+        arguments: [
+            (["scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": "1000006"], Array(6..<10)),
+            (["scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": "9000000000"], []),
+            (["scan.bounded.mode": "timestamp", "scan.bounded.timestamp-millis": "1000004"], Array(0..<4)),
+        ] as [([String: String], [Int64])])
     func timestamps(more: [String: String], expected: [Int64]) throws {
         try KafkaConnector.createTopic(topic, partitions: 1, options: options())
         try produce(0..<10)
@@ -113,7 +114,8 @@ struct RealBrokerTests {
         first.source.close()
         let second = try SourceHarness(options(group)).start()
         #expect(try second.run { $0.a == [6, 7, 8, 9] && $0.isAtEnd })
-        let bounded = try SourceHarness(options(["scan.bounded.mode": "group-offsets", "properties.group.id": "g-" + topic]))
+        let bounded = try SourceHarness(
+            options(["scan.bounded.mode": "group-offsets", "properties.group.id": "g-" + topic]))
         try bounded.start()
         #expect(try bounded.run { $0.isFinished })
         #expect(bounded.a == Array(0..<6))

@@ -6,9 +6,13 @@ import MillraceRuntime
 
 /// Model files, and the rows and predictions that belong to them.
 enum Fixture {
-    static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures").path
+    static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+        "Fixtures"
+    ).path
 
-    static func bytes(_ file: String) -> [UInt8] { [UInt8](FileManager.default.contents(atPath: directory + "/" + file)!) }
+    static func bytes(_ file: String) -> [UInt8] {
+        [UInt8](FileManager.default.contents(atPath: directory + "/" + file)!)
+    }
 
     /// Columns of a CSV file by name; empty cells are nil.
     static func table(_ file: String) -> [String: [String?]] {
@@ -23,7 +27,9 @@ enum Fixture {
         return table
     }
 
-    static func numbers(_ file: String, _ name: String) -> [Double?] { table(file)[name]!.map { $0.map { Double($0)! } } }
+    static func numbers(_ file: String, _ name: String) -> [Double?] {
+        table(file)[name]!.map { $0.map { Double($0)! } }
+    }
 
     static let natality = [
         "is_male", "mother_age", "plurality", "gestation_weeks", "cigarette_use", "weight_gain_pounds", "ever_born",
@@ -31,7 +37,8 @@ enum Fixture {
     ]
     static let fraud = [
         "amount", "card_present", "hour_of_day", "merchant_category", "tx_count_10m", "amount_sum_10m", "tx_count_1h",
-        "amount_sum_1h", "tx_count_24h", "amount_avg_7d", "amount_ratio_7d", "country_changed", "distinct_countries_24h",
+        "amount_sum_1h", "tx_count_24h", "amount_avg_7d", "amount_ratio_7d", "country_changed",
+        "distinct_countries_24h",
         "seconds_since_prev",
     ]
 

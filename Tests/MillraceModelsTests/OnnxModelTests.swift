@@ -13,9 +13,12 @@ let onnxIsUsable: Bool = {
 
 @Suite(.enabled(if: onnxIsUsable, "ONNX Runtime is missing: run Scripts/fetch-onnxruntime"))
 struct OnnxModelTests {
-    private func load(_ file: String, _ inputs: [Field], _ outputs: [Field], _ options: [String: String] = [:]) throws -> any Model {
+    private func load(_ file: String, _ inputs: [Field], _ outputs: [Field], _ options: [String: String] = [:]) throws
+        -> any Model
+    {
         try ModelProviders.load(
-            Fixture.plan("onnx", file, inputs: inputs, outputs: outputs, options: options), baseDirectory: Fixture.directory)
+            Fixture.plan("onnx", file, inputs: inputs, outputs: outputs, options: options),
+            baseDirectory: Fixture.directory)
     }
 
     private func expectClose(_ values: [Value], _ file: String, _ column: String) {
@@ -58,7 +61,8 @@ struct OnnxModelTests {
         let outputs = [Field("weight", .double)]
         let model = try load("natality/natality_sklearn.onnx", fields, outputs)
         for size in [Int.max, 1] {
-            expectClose(try rows.score(model, outputs: outputs, batch: size)[0], "natality/golden_expected.csv", "sklearn_onnx")
+            expectClose(
+                try rows.score(model, outputs: outputs, batch: size)[0], "natality/golden_expected.csv", "sklearn_onnx")
         }
     }
 
@@ -75,7 +79,8 @@ struct OnnxModelTests {
         #expect(byName[1] == scored[0])
         let sole = [Field("fraud", .double)]
         expectClose(
-            try rows.score(try load("fraud/fraud_xgb.onnx", rows.fields, sole), outputs: sole)[0], expected, "xgb_onnx_p1")
+            try rows.score(try load("fraud/fraud_xgb.onnx", rows.fields, sole), outputs: sole)[0], expected,
+            "xgb_onnx_p1")
     }
 
     @Test(arguments: [
@@ -85,7 +90,9 @@ struct OnnxModelTests {
             "fraud_sklearn_zipmap_label"
         ),
     ])
-    func stringLabelsAndMaps(_ file: String, _ label: String, _ fraud: String, _ column: String, _ labels: String) throws {
+    func stringLabelsAndMaps(_ file: String, _ label: String, _ fraud: String, _ column: String, _ labels: String)
+        throws
+    {
         let table = Fixture.table("fraud/golden_inputs.csv")
         let inspected = try ModelProviders.inspect(path: Fixture.directory + "/fraud/" + file).model
         let fields = inspected.signature.inputs.map { Field($0.name, $0.type == .string ? .string : .double) }
@@ -141,7 +148,9 @@ struct OnnxModelTests {
 
 struct OrtLibraryTests {
     @Test func missingLibraryNamesThePathAndTheRemedy() {
-        let diagnostic = #expect(throws: Diagnostic.self) { _ = try OrtLibrary.load(option: "/nowhere/libonnxruntime.so") }
+        let diagnostic = #expect(throws: Diagnostic.self) {
+            _ = try OrtLibrary.load(option: "/nowhere/libonnxruntime.so")
+        }
         #expect(diagnostic?.message.contains("/nowhere/libonnxruntime.so") == true)
         #expect(diagnostic?.hint?.contains("make deps") == true)
     }

@@ -19,7 +19,9 @@ struct TreeModelTests {
         Golden(folder: "natality", file: "natality_xgb.ubj", column: "xgb", tolerance: 1e-8),
         Golden(folder: "natality", file: "natality_lgb.txt", column: "lgb", tolerance: 1e-12),
         Golden(folder: "fraud", file: "fraud_xgb.json", column: "xgb", tolerance: 1e-7),
-        Golden(folder: "fraud", file: "fraud_xgb.ubj", column: "xgb_margin", tolerance: 1e-8, options: ["output": "margin"]),
+        Golden(
+            folder: "fraud", file: "fraud_xgb.ubj", column: "xgb_margin", tolerance: 1e-8, options: ["output": "margin"]
+        ),
         Golden(folder: "fraud", file: "fraud_lgb.txt", column: "lgb", tolerance: 1e-12),
     ])
     func agreesWithTheTrainingLibrary(_ golden: Golden) throws {
@@ -57,16 +59,21 @@ struct TreeModelTests {
                 let expected = table(item[key])
                 let outputs = Fixture.doubles((0..<expected[0].count).map { "out\($0)" })
                 let plan = Fixture.plan(
-                    Fixture.provider(file), "variants/" + file, inputs: fields.enumerated().map { Field("Column_\($0.offset)", .double) },
+                    Fixture.provider(file), "variants/" + file,
+                    inputs: fields.enumerated().map { Field("Column_\($0.offset)", .double) },
                     outputs: outputs, options: options)
                 let model = try ModelProviders.load(plan, baseDirectory: Fixture.directory)
                 let scored = try Rows(plan.inputs.fields, rows.cells).score(model, outputs: outputs)
                 var worst = 0.0
                 for row in expected.indices {
-                    for column in outputs.indices { worst = max(worst, distance(scored[column][row], expected[row][column]!)) }
+                    for column in outputs.indices {
+                        worst = max(worst, distance(scored[column][row], expected[row][column]!))
+                    }
                 }
                 #expect(worst <= tolerance, "\(file) \(key): \(worst)")
-                #expect(try Rows(plan.inputs.fields, rows.cells).score(model, outputs: outputs, batch: 1) == scored, "\(file)")
+                #expect(
+                    try Rows(plan.inputs.fields, rows.cells).score(model, outputs: outputs, batch: 1) == scored,
+                    "\(file)")
             }
         }
     }
@@ -100,7 +107,8 @@ struct TreeModelTests {
         rows.cells = rows.cells.map { Array($0.prefix(20)) }
         let outputs = [Field("weight", .double)]
         let plan = { (options: [String: String]) in
-            Fixture.plan("xgboost", "natality/natality_xgb.json", inputs: rows.fields, outputs: outputs, options: options)
+            Fixture.plan(
+                "xgboost", "natality/natality_xgb.json", inputs: rows.fields, outputs: outputs, options: options)
         }
         let model = try ModelProviders.load(plan([:]), baseDirectory: Fixture.directory)
         let clean = try rows.score(model, outputs: outputs)
@@ -115,7 +123,8 @@ struct TreeModelTests {
         #expect(refused[0][4] == .error(.castFailed))
         // NaN scored as NaN in the leaf gives its own code.
         let text = String(decoding: Fixture.bytes("variants/xgb_squarederror.json"), as: UTF8.self)
-            .replacingOccurrences(of: "\"base_score\":\"[", with: "\"base_score\":\"[nan,").replacingOccurrences(of: "[nan,", with: "[nan]\",\"x\":\"[")
+            .replacingOccurrences(of: "\"base_score\":\"[", with: "\"base_score\":\"[nan,").replacingOccurrences(
+                of: "[nan,", with: "[nan]\",\"x\":\"[")
         let ensemble = try XGBoostReader.read(JSONDocument.parse(Array(text.utf8)))
         let broken = try ForestModel(
             ensemble, label: "model", version: "", featureNames: [], givesMargin: false, nullFails: false)
@@ -135,10 +144,12 @@ struct TreeModelTests {
 
     @Test(arguments: [
         Refusal(
-            provider: "xgboost", file: "natality/natality_xgb.json", inputs: Fixture.doubles(Array(Fixture.natality.dropLast())),
+            provider: "xgboost", file: "natality/natality_xgb.json",
+            inputs: Fixture.doubles(Array(Fixture.natality.dropLast())),
             outputs: [Field("w", .double)], message: "INPUT has 7 columns, the file wants 8", hint: "mother_married"),
         Refusal(
-            provider: "xgboost", file: "natality/natality_xgb.json", inputs: Fixture.doubles(Fixture.natality.reversed()),
+            provider: "xgboost", file: "natality/natality_xgb.json",
+            inputs: Fixture.doubles(Fixture.natality.reversed()),
             outputs: [Field("w", .double)], message: "in another order", hint: "is_male, mother_age"),
         Refusal(
             provider: "xgboost", file: "natality/natality_xgb.json",
@@ -158,7 +169,8 @@ struct TreeModelTests {
             provider: "xgboost", file: "natality/absent.json", inputs: [], outputs: [Field("w", .double)],
             message: "no file \"natality/absent.json\"", hint: "Fixtures/natality/absent.json"),
         Refusal(
-            provider: "xgbost", file: "natality/natality_xgb.json", inputs: [], outputs: [], message: "unknown provider",
+            provider: "xgbost", file: "natality/natality_xgb.json", inputs: [], outputs: [],
+            message: "unknown provider",
             hint: "xgboost"),
         Refusal(
             provider: "lightgbm", file: "variants/lgb_linear.txt", inputs: [], outputs: [], message: "linear leaves",
@@ -194,12 +206,14 @@ struct TreeModelTests {
 
     /// Damaged files are refused or evaluated, never a crash: whatever loads is also scored.
     @Test(arguments: [
-        "variants/xgb_categorical.json", "variants/xgb_softprob.ubj", "variants/lgb_categorical.txt", "variants/xgb_dart.ubj",
+        "variants/xgb_categorical.json", "variants/xgb_softprob.ubj", "variants/lgb_categorical.txt",
+        "variants/xgb_dart.ubj",
     ])
     func survivesDamage(_ file: String) throws {
         let bytes = Fixture.bytes(file)
         let rows = Rows(
-            Fixture.doubles(["a", "b", "c", "d", "e"]), (0..<5).map { c in (0..<9).map { .double(Double($0 * c) - 3) } })
+            Fixture.doubles(["a", "b", "c", "d", "e"]), (0..<5).map { c in (0..<9).map { .double(Double($0 * c) - 3) } }
+        )
         func attempt(_ bytes: [UInt8]) {
             guard
                 let ensemble = try? file.hasSuffix("txt")

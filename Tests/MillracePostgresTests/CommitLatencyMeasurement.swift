@@ -22,7 +22,8 @@ struct CommitLatencyMeasurement {
         let clock = SystemClock()
         var ticket: Int64 = 0
         for rows in [1, 100, 1000] {
-            let input = batch(fields, (0..<rows).map { [.integer(Int64($0)), .string("name \($0)"), .double(0.5)] }, arena)
+            let input = batch(
+                fields, (0..<rows).map { [.integer(Int64($0)), .string("name \($0)"), .double(0.5)] }, arena)
             var times: [Int64] = []
             for _ in 0..<(rows == 1 ? 2000 : 200) {
                 let start = clock.monotonicMicroseconds()

@@ -31,7 +31,8 @@ struct PostgresLookupTests {
 
     func make(_ options: [String: String], _ clock: HandClock = HandClock()) throws -> (TestDatabase, PostgresLookup) {
         let database = try TestDatabase()
-        try database.sql("CREATE TABLE d (id int4, name text); INSERT INTO d VALUES (1, 'a'), (2, 'b'), (2, 'bb'), (3, 'c')")
+        try database.sql(
+            "CREATE TABLE d (id int4, name text); INSERT INTO d VALUES (1, 'a'), (2, 'b'), (2, 'bb'), (3, 'c')")
         return (
             database,
             try PostgresConnector.makeLookup(
@@ -84,7 +85,10 @@ struct PostgresLookupTests {
     }
 
     @Test(arguments: [
-        ("jdbc:postgresql://h:5/d?user=x&ssl=true&reWriteBatchedInserts=true", "postgresql://h:5/d?user=x&sslmode=require"),
+        (
+            "jdbc:postgresql://h:5/d?user=x&ssl=true&reWriteBatchedInserts=true",
+            "postgresql://h:5/d?user=x&sslmode=require"
+        ),
         ("jdbc:postgresql:d", "postgresql:///d"), ("jdbc:postgresql://h/d", "postgresql://h/d"),
         ("jdbc:postgresql://h/d?currentSchema=s", "postgresql://h/d?options=-csearch_path%3Ds"),
         ("host=h dbname=d", "host=h dbname=d"),

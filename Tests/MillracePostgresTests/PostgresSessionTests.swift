@@ -19,8 +19,10 @@ struct PostgresSessionTests {
             """)
         let fields = [
             Field("b", .boolean), Field("s", .tinyInt), Field("i", .integer), Field("l", .bigInt), Field("f", .float),
-            Field("d", .double), Field("n", .decimal(precision: 38, scale: 4)), Field("v", .string), Field("c", .string),
-            Field("y", .bytes), Field("dt", .date), Field("tm", .time(precision: 6)), Field("ts", .timestamp(precision: 6)),
+            Field("d", .double), Field("n", .decimal(precision: 38, scale: 4)), Field("v", .string),
+            Field("c", .string),
+            Field("y", .bytes), Field("dt", .date), Field("tm", .time(precision: 6)),
+            Field("ts", .timestamp(precision: 6)),
             Field("tz", .timestampLTZ(precision: 3)), Field("u", .string), Field("j", .string),
             Field("r", .row([Field("x", .integer), Field("l", .array(.string))])), Field("m", .string),
             Field("iv", .intervalDayTime),
@@ -33,14 +35,16 @@ struct PostgresSessionTests {
         let refused = try sink.write([
             [
                 .boolean(true), .integer(-5), .integer(70_000), .integer(.min), .double(1.5), .double(.infinity),
-                .decimal(big), .string("äöüß!"), .string("héllo"), .bytes([0, 255]), .integer(-1), .integer(3_600_000_001),
+                .decimal(big), .string("äöüß!"), .string("héllo"), .bytes([0, 255]), .integer(-1),
+                .integer(3_600_000_001),
                 .integer(micros), .integer(micros), .string("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),
                 .string("{\"a\": 1}"), .row([.integer(1), .array([.string("q\""), .null])]), .string("bad"),
                 .integer(90_000_000),
             ],
             fields.map { _ in .null },
             [
-                .null, .null, .null, .null, .null, .null, .decimal(-12300), .null, .null, .null, .null, .null, .integer(-1),
+                .null, .null, .null, .null, .null, .null, .decimal(-12300), .null, .null, .null, .null, .null,
+                .integer(-1),
                 .null, .null, .null, .null, .null, .null,
             ],
         ])
@@ -50,7 +54,8 @@ struct PostgresSessionTests {
         let rows = try database.sql("SET TimeZone='UTC'; SELECT * FROM t")
         #expect(
             rows[0] == [
-                "t", "-5", "70000", "-9223372036854775808", "1.5", "Infinity", "9999999999999999999999999999999999.1234",
+                "t", "-5", "70000", "-9223372036854775808", "1.5", "Infinity",
+                "9999999999999999999999999999999999.1234",
                 "äöüß!", "héllo", "\\x00ff", "1969-12-31", "01:00:00.000001", "2023-11-14 22:13:20.123456",
                 "2023-11-14 22:13:20.123456+00", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "{\"a\": 1}",
                 "{\"l\": [\"q\\\"\", null], \"x\": 1}", "bad", "PT1M30S",
@@ -89,7 +94,8 @@ struct PostgresSessionTests {
             database.sinkPlan("t", [Field("id", .bigInt), Field("name", .string), Field("u", .string)]))
         let refused = try sink.write([
             [.integer(1), .string("abc"), .null], [.null, .null, .null], [.integer(1 << 40), .null, .null],
-            [.integer(2), .string("a\0"), .null], [.integer(3), .string("äöüx"), .null], [.integer(4), .null, .string("zz")],
+            [.integer(2), .string("a\0"), .null], [.integer(3), .string("äöüx"), .null],
+            [.integer(4), .null, .string("zz")],
             [.integer(5), .string("äöü"), .null], [.error(.divisionByZero), .null, .null],
         ])
         #expect(Set(refused.map(\.row)) == [1, 2, 3, 4, 5, 7])
@@ -127,7 +133,8 @@ struct PostgresSessionTests {
             source: "bids", partition: partition, offset: 41, key: [1, 0], value: Array("{".utf8),
             headers: [(name: "trace", value: Array("x".utf8)), (name: "none", value: nil)], object: "bids",
             reason: .undecodable, detail: "not JSON", time: 1_000_001)
-        let position = SourcePosition(partition: partition, nextOffset: 42, replayOffset: 40, watermark: 5, emittedWatermark: 4)
+        let position = SourcePosition(
+            partition: partition, nextOffset: 42, replayOffset: 40, watermark: 5, emittedWatermark: 4)
         try session.submit(ticket: 5, positions: ["bids": [position]], deadLetters: [letter])
         try session.wait(for: 5)
         let rows = try database.sql(
@@ -136,10 +143,13 @@ struct PostgresSessionTests {
             FROM millrace.dead_letter
             """)
         #expect(
-            rows == [[
-                "p", "bids", "3", "41", "\\x0100", "\\x7b", "{\"name\": \"trace\", \"value\": \"x\"}", "undecodable message",
-                "1970-01-01 00:00:01.000001+00",
-            ]])
+            rows == [
+                [
+                    "p", "bids", "3", "41", "\\x0100", "\\x7b", "{\"name\": \"trace\", \"value\": \"x\"}",
+                    "undecodable message",
+                    "1970-01-01 00:00:01.000001+00",
+                ]
+            ])
         #expect(try database.session().open() == ["bids": [position]])
     }
 
@@ -209,7 +219,8 @@ struct PostgresSessionTests {
         #expect(session.refusedRows == 5)
         #expect(try database.sql("SELECT count(*) FROM t") == [["196"]])
         let letters = try database.sql(
-            "SELECT topic, \"offset\", detail, key, convert_from(value, 'UTF8'), headers FROM millrace.dead_letter ORDER BY \"offset\"")
+            "SELECT topic, \"offset\", detail, key, convert_from(value, 'UTF8'), headers FROM millrace.dead_letter ORDER BY \"offset\""
+        )
         #expect(letters.map { $0[1] } == ["1013", "1063", "1113", "1163", "1199"])
         #expect(letters.map { $0[3] } == [nil, nil, nil, nil, nil])
         #expect(letters.map { $0[4] } == ["bid 13", "bid 63", "bid 113", "bid 163", "bid 199"])
@@ -280,7 +291,9 @@ struct PostgresSessionTests {
         }
         try database.sql("UPDATE millrace.sessions SET commit_ticket = 0")
         try session.submit(3)
-        #expect { try session.wait(for: 3) } throws: { ($0 as? Diagnostic)?.message.contains("lost transactions") == true }
+        #expect { try session.wait(for: 3) } throws: {
+            ($0 as? Diagnostic)?.message.contains("lost transactions") == true
+        }
     }
 
     @Test func namesWhatDoesNotFit() throws {
@@ -296,7 +309,9 @@ struct PostgresSessionTests {
         #expect(
             message(database.sinkPlan("t", [Field("id", .string)]))
                 == "column \"id\" is STRING in the pipeline but bigint in table \"t\"")
-        #expect(message(database.sinkPlan("t", [Field("idd", .bigInt)])) == "table \"t\" in the database has no column \"idd\"")
+        #expect(
+            message(database.sinkPlan("t", [Field("idd", .bigInt)]))
+                == "table \"t\" in the database has no column \"idd\"")
         #expect(message(database.sinkPlan("nowhere", Self.pair)) == "table \"nowhere\" does not exist in the database")
         #expect(message(database.sinkPlan("t", Self.pair, key: ["id"])).contains("no unique index"))
         #expect(message(database.sinkPlan("k", [Field("id", .bigInt)])).contains("column \"must\""))
@@ -305,7 +320,8 @@ struct PostgresSessionTests {
                 address: PostgresAddress(url: database.server.tcpURL(database: "nope"), password: "hunter2"))
             Issue.record("connected to nothing")
         } catch {
-            #expect(error.message == "could not connect to PostgreSQL database \"nope\": database \"nope\" does not exist")
+            #expect(
+                error.message == "could not connect to PostgreSQL database \"nope\": database \"nope\" does not exist")
             #expect(!"\(error)".contains("hunter2"))
         }
         var plan = ExecutionPlan(name: "p")

@@ -38,7 +38,9 @@ final class TestDatabase {
             options: ["url": url, "table-name": table].merging(options) { $1 }, schema: Schema(fields), primaryKey: key)
     }
 
-    func sourcePlan(_ table: String, _ fields: [Field], keys: [Int]? = nil, options: [String: String] = [:]) -> SourcePlan {
+    func sourcePlan(_ table: String, _ fields: [Field], keys: [Int]? = nil, options: [String: String] = [:])
+        -> SourcePlan
+    {
         SourcePlan(
             name: table, connector: "postgres", options: ["url": url, "table-name": table].merging(options) { $1 },
             physicalSchema: Schema(fields),

@@ -28,13 +28,20 @@ private func call(_ function: BuiltinFunction, _ arguments: [Expression], _ type
             call(.concat, [text, .literal(.string("-"), .string), .cast(a, to: .string, isTry: false)], .string),
             call(.substring, [text, .literal(.integer(2), .integer), b], .string),
             .cast(text, to: .integer, isTry: true), .cast(text, to: .integer, isTry: false),
-            call(.multiply, [money, money], .decimal(precision: 21, scale: 4)), call(.coalesce, [text, .literal(.string("none"), .string)], .string),
+            call(.multiply, [money, money], .decimal(precision: 21, scale: 4)),
+            call(.coalesce, [text, .literal(.string("none"), .string)], .string),
             call(.floorTime, [.literal(.string("MONTH"), .string), at], .timestamp(precision: 3)),
             call(.like, [text, .literal(.string("%a%"), .string)], .boolean), .literal(.string("k"), .string),
-            call(.greatest, [a, b, .literal(.integer(2), .integer)], .integer), call(.isDistinctFrom, [a, b], .boolean),
+            call(.greatest, [a, b, .literal(.integer(2), .integer)], .integer),
+            call(.isDistinctFrom, [a, b], .boolean),
             call(.nullIf, [a, b], .integer), .cast(.cast(money, to: .string, isTry: false), to: .double, isTry: false),
-            call(.inList, [text, .literal(.string("a"), .string), .literal(.string("12"), .string), .literal(.string("b"), .string),
-                .literal(.string("c"), .string)], .boolean),
+            call(
+                .inList,
+                [
+                    text, .literal(.string("a"), .string), .literal(.string("12"), .string),
+                    .literal(.string("b"), .string),
+                    .literal(.string("c"), .string),
+                ], .boolean),
             call(.rowConstructor, [a, text], .row([Field("a", .integer), Field("t", .string)])),
         ]
     }
@@ -48,7 +55,8 @@ private func call(_ function: BuiltinFunction, _ arguments: [Expression], _ type
         return (0..<count).map { _ in
             var row: [Value] = [
                 .integer(Int64(next(7)) - 3), .integer(Int64(next(5)) - 2), .double(Double(next(100)) / 8),
-                .string(["a", "12", "Ünï", "", " 7 ", "banana"][Int(next(6))]), .decimal(Int128(next(2_000_000)) - 1_000_000),
+                .string(["a", "12", "Ünï", "", " 7 ", "banana"][Int(next(6))]),
+                .decimal(Int128(next(2_000_000)) - 1_000_000),
                 .integer(Int64(next(1 << 30)) * 1_000_000 - 500_000_000_000_000), .boolean(next(2) == 0),
             ]
             if nulls {
@@ -70,7 +78,8 @@ private func call(_ function: BuiltinFunction, _ arguments: [Expression], _ type
                 let one = batch(of: [row], types: types, arena: BatchArena())
                 let result = single.evaluate(one, context: makeContext())
                 for (i, column) in columns.enumerated() {
-                    #expect(result[i].value(at: 0) == column.value(at: index), "seed \(seed) row \(index) expression \(i)")
+                    #expect(
+                        result[i].value(at: 0) == column.value(at: index), "seed \(seed) row \(index) expression \(i)")
                     #expect(column.count == all.count)
                     if column.allValid { #expect(column.states[index] == CellState.valid) }
                 }
@@ -88,7 +97,9 @@ private func call(_ function: BuiltinFunction, _ arguments: [Expression], _ type
             let (context, other) = (makeContext(), makeContext())
             let (x, y) = (evaluator.evaluate(input, context: context), fresh.evaluate(input, context: other))
             for (i, (a, b)) in zip(x, y).enumerated() {
-                for k in 0..<count { #expect(a.value(at: k) == b.value(at: k), "round \(round) row \(k) expression \(i)") }
+                for k in 0..<count {
+                    #expect(a.value(at: k) == b.value(at: k), "round \(round) row \(k) expression \(i)")
+                }
             }
             withExtendedLifetime((arena, context, other)) {}
         }
@@ -101,10 +112,16 @@ private func call(_ function: BuiltinFunction, _ arguments: [Expression], _ type
     }
 
     @Test func filterKeepsTrueRowsAndReportsErrors() throws {
-        let condition = call(.greater, [call(.divide, [.column(0, .integer), .column(1, .integer)], .integer), .literal(.integer(1), .integer)], .boolean)
+        let condition = call(
+            .greater,
+            [call(.divide, [.column(0, .integer), .column(1, .integer)], .integer), .literal(.integer(1), .integer)],
+            .boolean)
         let evaluator = try ExpressionEvaluator([condition])
         let input = batch(
-            of: [[.integer(4), .integer(2)], [.integer(1), .integer(0)], [.integer(1), .integer(1)], [.null, .integer(1)], [.integer(9), .integer(3)]],
+            of: [
+                [.integer(4), .integer(2)], [.integer(1), .integer(0)], [.integer(1), .integer(1)],
+                [.null, .integer(1)], [.integer(9), .integer(3)],
+            ],
             types: [.integer, .integer], arena: BatchArena())
         var errors: [(Int, RowErrorCode)] = []
         let kept = try evaluator.filter(input, context: makeContext()) { row, code in errors.append((row, code)) }
@@ -118,10 +135,12 @@ private func call(_ function: BuiltinFunction, _ arguments: [Expression], _ type
         #expect(try evaluate(.element, [array, .int(3)], .integer, literals: []) == .null)
         #expect(try evaluate(.cardinality, [array], .integer, literals: []) == .integer(2))
         #expect(try evaluate(.arrayContains, [array, .int(5)], .boolean, literals: []) == .boolean(true))
-        let map = Cell(value: .map([(key: .string("a"), value: .integer(1))]), type: .map(key: .string, value: .integer))
+        let map = Cell(
+            value: .map([(key: .string("a"), value: .integer(1))]), type: .map(key: .string, value: .integer))
         #expect(try evaluate(.element, [map, .str("a")], .integer, literals: []) == .integer(1))
         #expect(try evaluate(.element, [map, .str("b")], .integer, literals: []) == .null)
-        let row = Cell(value: .row([.integer(1), .string("x")]), type: .row([Field("a", .integer), Field("b", .string)]))
+        let row = Cell(
+            value: .row([.integer(1), .string("x")]), type: .row([Field("a", .integer), Field("b", .string)]))
         #expect(try evaluate(.field(.column(0, row.type), index: 1, .string), [row]) == .string("x"))
         #expect(try evaluate(.cast(.column(0, row.type), to: .string, isTry: false), [row]) == .string("(1, x)"))
     }

@@ -6,14 +6,17 @@ struct CastCase: Sendable, CustomTestStringConvertible {
     var source: Cell
     var type: DataType
     var expected: Value
-    init(_ source: Cell, _ type: DataType, _ expected: Value) { (self.source, self.type, self.expected) = (source, type, expected) }
+    init(_ source: Cell, _ type: DataType, _ expected: Value) {
+        (self.source, self.type, self.expected) = (source, type, expected)
+    }
     var testDescription: String { "\(source.value) as \(type)" }
 }
 private func s(_ text: String) -> Value { .string(text) }
 private let failed = Value.error(.castFailed)
 private let casts: [CastCase] = [
     CastCase(.bool(true), .string, s("TRUE")), CastCase(.bool(false), .string, s("FALSE")),
-    CastCase(.dbl(2.5), .string, s("2.5")), CastCase(.dbl(3), .string, s("3.0")), CastCase(.dbl(1e20), .string, s("1.0E20")),
+    CastCase(.dbl(2.5), .string, s("2.5")), CastCase(.dbl(3), .string, s("3.0")),
+    CastCase(.dbl(1e20), .string, s("1.0E20")),
     CastCase(.dec(1000, 10, 3), .string, s("1.000")), CastCase(.int(-5), .string, s("-5")),
     CastCase(.ts("2024-01-01 00:00:00.5"), .string, s("2024-01-01 00:00:00.500")),
     CastCase(Cell(value: .integer(0), type: .timestamp(precision: 0)), .string, s("1970-01-01 00:00:00")),
@@ -21,8 +24,10 @@ private let casts: [CastCase] = [
     CastCase(Cell(value: .integer(3_600_000_000), type: .time(precision: 0)), .string, s("01:00:00")),
     CastCase(.str(" 12 "), .integer, .integer(12)), CastCase(.str("+5"), .integer, .integer(5)),
     CastCase(.str("1.9"), .integer, .integer(1)), CastCase(.str("1e3"), .integer, failed),
-    CastCase(.str("1e3"), .double, .double(1000)), CastCase(.str("0x1"), .integer, failed), CastCase(.str(""), .integer, failed),
-    CastCase(.str("300"), .tinyInt, failed), CastCase(.str("1e3"), .decimal(precision: 10, scale: 2), .decimal(100_000)),
+    CastCase(.str("1e3"), .double, .double(1000)), CastCase(.str("0x1"), .integer, failed),
+    CastCase(.str(""), .integer, failed),
+    CastCase(.str("300"), .tinyInt, failed),
+    CastCase(.str("1e3"), .decimal(precision: 10, scale: 2), .decimal(100_000)),
     CastCase(.str("99999999999"), .integer, failed), CastCase(.str("true"), .boolean, .boolean(true)),
     CastCase(.str("12"), .boolean, failed), CastCase(.str("2024-1-1"), .date, Cell.date("2024-01-01").value),
     CastCase(.str("12"), .date, Cell.date("0012-01-01").value), CastCase(.str("2024-02-30"), .date, failed),
@@ -37,7 +42,8 @@ private let casts: [CastCase] = [
     CastCase(.dec(-1235, 10, 2), .decimal(precision: 5, scale: 1), .decimal(-124)),
     CastCase(.dbl(-12.35), .decimal(precision: 5, scale: 1), .decimal(-124)),
     CastCase(.dec(9_999_999_999, 10, 2), .decimal(precision: 5, scale: 1), .null),
-    CastCase(.int(7), .decimal(precision: 10, scale: 2), .decimal(700)), CastCase(.dec(25, 2, 1), .double, .double(2.5)),
+    CastCase(.int(7), .decimal(precision: 10, scale: 2), .decimal(700)),
+    CastCase(.dec(25, 2, 1), .double, .double(2.5)),
     CastCase(.ts("2024-01-01 10:20:30.5"), .timestamp(precision: 0), .integer(micros("2024-01-01 10:20:30"))),
     CastCase(.ts("2024-01-01 10:20:30.5"), .time(precision: 0), .integer(37_230_000_000)),
     CastCase(.ts("1969-12-31 10:20:30.5"), .date, .integer(-1)),
@@ -59,7 +65,9 @@ private let casts: [CastCase] = [
     }
 
     @Test func resultsHaveTheTypeThatWasAskedFor() throws {
-        let evaluator = try ExpressionEvaluator([.cast(.column(0, .integer), to: .bigInt, isTry: false), .column(0, .integer)])
+        let evaluator = try ExpressionEvaluator([
+            .cast(.column(0, .integer), to: .bigInt, isTry: false), .column(0, .integer),
+        ])
         let input = batch(of: [[.integer(4)]], types: [.integer], arena: BatchArena())
         let columns = evaluator.evaluate(input, context: makeContext())
         #expect(columns[0].type == .bigInt)

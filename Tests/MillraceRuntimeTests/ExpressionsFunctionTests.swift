@@ -23,7 +23,9 @@ private let no = Value.boolean(false)
 private let numbers: [Case] = [
     Case(.add, [.int(2_147_483_647), .int(1)], .integer, .integer(-2_147_483_648)),
     Case(.add, [.big(.max), .big(1)], .bigInt, .integer(.min)),
-    Case(.add, [Cell(value: .integer(32767), type: .smallInt), Cell(value: .integer(32767), type: .smallInt)], .smallInt, .integer(-2)),
+    Case(
+        .add, [Cell(value: .integer(32767), type: .smallInt), Cell(value: .integer(32767), type: .smallInt)], .smallInt,
+        .integer(-2)),
     Case(.multiply, [.int(65536), .int(65536)], .integer, .integer(0)),
     Case(.divide, [.int(-7), .int(2)], .integer, .integer(-3)),
     Case(.divide, [.big(.min), .big(-1)], .bigInt, .integer(.min)),
@@ -200,8 +202,11 @@ private let time: [Case] = [
     Case(.ceilTime, [.str("MONTH"), .ts("2024-02-01 00:00:00")], ts3, t("2024-02-01 00:00:00")),
     Case(.ceilTime, [.str("YEAR"), .ts("2024-02-01 00:00:00")], ts3, t("2025-01-01 00:00:00")),
     Case(
-        .addInterval, [.ts("2024-01-31 10:00:00"), Cell(value: .integer(1), type: month)], ts3, t("2024-02-29 10:00:00")),
-    Case(.subtractInterval, [.date("2024-03-31"), Cell(value: .integer(1), type: month)], .date, Cell.date("2024-02-29").value),
+        .addInterval, [.ts("2024-01-31 10:00:00"), Cell(value: .integer(1), type: month)], ts3, t("2024-02-29 10:00:00")
+    ),
+    Case(
+        .subtractInterval, [.date("2024-03-31"), Cell(value: .integer(1), type: month)], .date,
+        Cell.date("2024-02-29").value),
     Case(
         .addInterval, [.date("2024-01-01"), Cell(value: .integer(86_400_000_000), type: .intervalDayTime)], .date,
         Cell.date("2024-01-02").value),
@@ -209,10 +214,16 @@ private let time: [Case] = [
     Case(.timestampAdd, [.str("SECOND"), .int(-1), .ts("2024-01-01 00:00:00")], ts3, t("2023-12-31 23:59:59")),
     Case(
         .timestampDiff, [.str("MONTH"), .ts("2024-01-31 00:00:00"), .ts("2024-02-29 00:00:00")], .integer, .integer(0)),
-    Case(.timestampDiff, [.str("DAY"), .ts("2024-01-02 12:00:00"), .ts("2024-01-01 00:00:00")], .integer, .integer(-1)),
-    Case(.timestampDiff, [.str("YEAR"), .ts("2020-02-29 00:00:00"), .ts("2024-02-29 00:00:00")], .integer, .integer(4)),
-    Case(.dateFormat, [.ts("2024-03-05 14:07:09.120"), .str("yyyy/MM/dd HH:mm:ss.SSS")], .string, s("2024/03/05 14:07:09.120")),
-    Case(.dateFormat, [.ts("2024-03-05 14:07:09"), .str("EEE d MMM yy, h:mm a 'o''clock'")], .string, s("Tue 5 Mar 24, 2:07 PM o'clock")),
+    Case(
+        .timestampDiff, [.str("DAY"), .ts("2024-01-02 12:00:00"), .ts("2024-01-01 00:00:00")], .integer, .integer(-1)),
+    Case(
+        .timestampDiff, [.str("YEAR"), .ts("2020-02-29 00:00:00"), .ts("2024-02-29 00:00:00")], .integer, .integer(4)),
+    Case(
+        .dateFormat, [.ts("2024-03-05 14:07:09.120"), .str("yyyy/MM/dd HH:mm:ss.SSS")], .string,
+        s("2024/03/05 14:07:09.120")),
+    Case(
+        .dateFormat, [.ts("2024-03-05 14:07:09"), .str("EEE d MMM yy, h:mm a 'o''clock'")], .string,
+        s("Tue 5 Mar 24, 2:07 PM o'clock")),
     Case(.toTimestamp, [.str("2024-02-30 00:00:00")], ts3, t("2024-02-29 00:00:00")),
     Case(.toTimestamp, [.str("nonsense")], ts3, .null),
     Case(.toTimestamp, [.str("05.03.2024 7:08"), .str("dd.MM.yyyy H:mm")], ts3, t("2024-03-05 07:08:00")),
@@ -242,7 +253,9 @@ private let time: [Case] = [
 
     @Test(arguments: time) func times(_ test: Case) throws {
         #expect(try evaluate(test.function, test.arguments, test.type, literals: [0]) == test.expected)
-        #expect(try evaluate(test.function, test.arguments, test.type, literals: Set(test.arguments.indices)) == test.expected)
+        #expect(
+            try evaluate(test.function, test.arguments, test.type, literals: Set(test.arguments.indices))
+                == test.expected)
     }
 
     @Test(arguments: json) func jsonPaths(_ test: Case) throws {

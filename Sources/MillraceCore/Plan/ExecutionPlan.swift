@@ -146,7 +146,9 @@ public struct WindowAggregatePlan: Hashable, Sendable {
 }
 
 public struct AggregateCall: Hashable, Sendable {
-    public enum Function: String, Hashable, Sendable, CaseIterable { case countAll, count, sum, average, minimum, maximum }
+    public enum Function: String, Hashable, Sendable, CaseIterable {
+        case countAll, count, sum, average, minimum, maximum
+    }
     public var function: Function
     /// Input column; nil for COUNT(*).
     public var argument: Int?

@@ -28,7 +28,8 @@ public indirect enum Value: Hashable, Sendable {
         case (.bytes(let x), .bytes(let y)): x == y
         case (.row(let x), .row(let y)): x == y
         case (.array(let x), .array(let y)): x == y
-        case (.map(let x), .map(let y)): x.count == y.count && zip(x, y).allSatisfy { $0.key == $1.key && $0.value == $1.value }
+        case (.map(let x), .map(let y)):
+            x.count == y.count && zip(x, y).allSatisfy { $0.key == $1.key && $0.value == $1.value }
         case (.error(let x), .error(let y)): x == y
         default: false
         }

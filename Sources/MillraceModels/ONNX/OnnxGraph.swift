@@ -53,10 +53,12 @@ struct OnnxGraph {
                     "\(label): input \"\(name)\" of the file has elements of ONNX type \(code)",
                     hint: "Export the model with float, double, int64, int32, bool or string inputs.")
             }
-            guard dimensions.count == 1 || dimensions.count == 2, let batch = dimensions.first, batch <= 1, batch != 0 else {
+            guard dimensions.count == 1 || dimensions.count == 2, let batch = dimensions.first, batch <= 1, batch != 0
+            else {
                 throw Diagnostic(
                     "\(label): input \"\(name)\" of the file has the shape \(dimensions)",
-                    hint: "A row must be one element, or one row of a matrix: [N] or [N, features] with a dynamic first "
+                    hint:
+                        "A row must be one element, or one row of a matrix: [N] or [N, features] with a dynamic first "
                         + "dimension.")
             }
             if batch == 1 { takesOneRow = true }
@@ -89,7 +91,9 @@ struct OnnxGraph {
     }
 
     /// The usable outputs; for the others what they are.
-    func outputs(inputs: [OnnxInput], takesOneRow: Bool) throws(Diagnostic) -> (outputs: [OnnxOutput], ignored: [String]) {
+    func outputs(inputs: [OnnxInput], takesOneRow: Bool) throws(Diagnostic) -> (
+        outputs: [OnnxOutput], ignored: [String]
+    ) {
         var count = 0
         try library.check(api.outputCount(session, &count), what)
         var names: [String] = []
@@ -191,7 +195,8 @@ struct OnnxGraph {
             var type: OpaquePointer?
             try library.check(api.outputType(session, index, &type), what)
             defer { api.releaseType(type) }
-            guard let (code, dimensions) = try tensor(type!), let element = OnnxElement(rawValue: code), dimensions.count >= 1,
+            guard let (code, dimensions) = try tensor(type!), let element = OnnxElement(rawValue: code),
+                dimensions.count >= 1,
                 dimensions.dropFirst().allSatisfy({ $0 > 0 }), dimensions.dropFirst().reduce(1, *) <= 4096
             else {
                 ignored.append("\(name) (its shape is not declared, and an empty trial row failed)")

@@ -66,12 +66,17 @@ final class OnnxModel: Model, @unchecked Sendable {
             for name in output.columnNames { results.append(.init(name: name, type: output.element.type)) }
         }
         var facts = ["format: ONNX", "producer: \(metadata.producer)", "runtime: ONNX Runtime \(library.release)"]
-        for input in inputs { facts.append("input: \(input.name) \(input.element)\(input.rank == 1 ? "[N]" : "[N, \(input.width)]")") }
+        for input in inputs {
+            facts.append("input: \(input.name) \(input.element)\(input.rank == 1 ? "[N]" : "[N, \(input.width)]")")
+        }
         for output in outputs {
-            let shape = output.kind == .maps ? " map a row" : "[" + (["N"] + output.tail.map(String.init)).joined(separator: ", ") + "]"
+            let shape =
+                output.kind == .maps
+                ? " map a row" : "[" + (["N"] + output.tail.map(String.init)).joined(separator: ", ") + "]"
             facts.append("output: \(output.name) \(output.element)\(shape)")
         }
-        signature = ModelSignature(inputs: columns, outputs: results, facts: facts + ignored.map { "ignored output: \($0)" })
+        signature = ModelSignature(
+            inputs: columns, outputs: results, facts: facts + ignored.map { "ignored output: \($0)" })
         self.session = session
         self.library = library
         self.label = label
@@ -120,7 +125,8 @@ final class OnnxModel: Model, @unchecked Sendable {
             for offset in 0..<input.width {
                 let field = columns[index]
                 sources.append(
-                    OnnxScorer.Source(column: index, tensor: tensor, offset: offset, cells: try cells(field, input.element)))
+                    OnnxScorer.Source(
+                        column: index, tensor: tensor, offset: offset, cells: try cells(field, input.element)))
                 index += 1
             }
         }

@@ -140,7 +140,9 @@ final class OnnxScorer: Scorer {
             } else {
                 for row in 0..<count {
                     let succeeds = count > 1 && execute(from: row, count: 1, arena: arena)
-                    if !succeeds, rowStates[row] == CellState.valid { rowStates[row] = RowErrorCode.modelError.rawValue }
+                    if !succeeds, rowStates[row] == CellState.valid {
+                        rowStates[row] = RowErrorCode.modelError.rawValue
+                    }
                     for index in targets.indices {
                         if succeeds {
                             scatter(index, into: results[index], at: start + row, from: row, count: 1)
@@ -170,7 +172,9 @@ final class OnnxScorer: Scorer {
             case .decimal(let divisor):
                 for row in 0..<count { target[row &* width] = Float(Double(column.decimals[start + row]) / divisor) }
             }
-            if !column.allValid { for row in 0..<count where states[row] != CellState.valid { target[row &* width] = .nan } }
+            if !column.allValid {
+                for row in 0..<count where states[row] != CellState.valid { target[row &* width] = .nan }
+            }
         case (.double, .number(let numbers)):
             let target = buffer.data.assumingMemoryBound(to: Double.self) + source.offset
             switch numbers {
@@ -179,10 +183,14 @@ final class OnnxScorer: Scorer {
             case .decimal(let divisor):
                 for row in 0..<count { target[row &* width] = Double(column.decimals[start + row]) / divisor }
             }
-            if !column.allValid { for row in 0..<count where states[row] != CellState.valid { target[row &* width] = .nan } }
+            if !column.allValid {
+                for row in 0..<count where states[row] != CellState.valid { target[row &* width] = .nan }
+            }
         case (.int64, _):
             let target = buffer.data.assumingMemoryBound(to: Int64.self) + source.offset
-            for row in 0..<count { target[row &* width] = states[row] == CellState.valid ? column.ints[start + row] : 0 }
+            for row in 0..<count {
+                target[row &* width] = states[row] == CellState.valid ? column.ints[start + row] : 0
+            }
         case (.int32, _):
             let target = buffer.data.assumingMemoryBound(to: Int32.self) + source.offset
             for row in 0..<count {
@@ -261,7 +269,8 @@ final class OnnxScorer: Scorer {
                 guard
                     library.succeeds(
                         library.api.createTensorOverData(
-                            library.memory, buffer.data, count * buffer.output.width * buffer.output.element.size, shape,
+                            library.memory, buffer.data, count * buffer.output.width * buffer.output.element.size,
+                            shape,
                             shape.count, buffer.output.element.rawValue, &value))
                 else { return false }
                 buffer.tensors[count] = value
@@ -352,7 +361,9 @@ final class OnnxScorer: Scorer {
         guard library.succeeds(api.valueCount(value, &found)), found == count else { return false }
         for row in 0..<count {
             var map: OpaquePointer?
-            guard library.succeeds(api.getValue(value, Int32(row), library.allocator, &map)), let map else { return false }
+            guard library.succeeds(api.getValue(value, Int32(row), library.allocator, &map)), let map else {
+                return false
+            }
             defer { api.releaseValue(map) }
             var numbers: OpaquePointer?
             guard library.succeeds(api.getValue(map, 1, library.allocator, &numbers)), let numbers else { return false }
@@ -409,7 +420,8 @@ final class OnnxScorer: Scorer {
                 let offset = buffer.offsets[element]
                 column.refs[at] =
                     state == CellState.valid
-                    ? ByteRef(start: buffer.content.start + offset, count: buffer.offsets[element + 1] - offset) : .empty
+                    ? ByteRef(start: buffer.content.start + offset, count: buffer.offsets[element + 1] - offset)
+                    : .empty
             }
             column.states[at] = state
             if state != CellState.valid { allValid = false }

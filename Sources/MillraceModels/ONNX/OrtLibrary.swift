@@ -59,7 +59,8 @@ final class OrtLibrary: @unchecked Sendable {
         for root in roots {
             var folder = root
             while true {
-                for library in libraries(in: (folder == "/" ? "" : folder) + "/.deps/onnxruntime") where !result.contains(library) {
+                for library in libraries(in: (folder == "/" ? "" : folder) + "/.deps/onnxruntime")
+                where !result.contains(library) {
                     result.append(library)
                 }
                 if folder == "/" || folder.isEmpty { break }

@@ -14,7 +14,8 @@ struct OrtTable: @unchecked Sendable {
     typealias GetHandle = @convention(c) (Handle, Out) -> Status
     typealias GetCount = @convention(c) (Handle, Size) -> Status
     typealias GetEnum = @convention(c) (Handle, UnsafeMutablePointer<Int32>) -> Status
-    typealias GetName = @convention(c) (Handle, Int, Handle, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Status
+    typealias GetName =
+        @convention(c) (Handle, Int, Handle, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Status
     typealias SetNumber = @convention(c) (Handle, Int32) -> Status
 
     static let version: UInt32 = 17
@@ -24,7 +25,8 @@ struct OrtTable: @unchecked Sendable {
     let createSession: @convention(c) (Handle, Text, Handle, Out) -> Status
     let run:
         @convention(c) (
-            Handle, OpaquePointer?, UnsafePointer<Text?>, UnsafePointer<OpaquePointer?>, Int, UnsafePointer<Text?>, Int, Out
+            Handle, OpaquePointer?, UnsafePointer<Text?>, UnsafePointer<OpaquePointer?>, Int, UnsafePointer<Text?>, Int,
+            Out
         ) -> Status
     let createSessionOptions: @convention(c) (Out) -> Status
     let setExecutionMode: SetNumber

@@ -55,7 +55,9 @@ struct ByteScanner {
         }
         if peek | 0x20 == UInt8(ascii: "n") || peek | 0x20 == UInt8(ascii: "i") {
             let word = at
-            while at < bytes.count, bytes[at] | 0x20 >= UInt8(ascii: "a"), bytes[at] | 0x20 <= UInt8(ascii: "z") { at += 1 }
+            while at < bytes.count, bytes[at] | 0x20 >= UInt8(ascii: "a"), bytes[at] | 0x20 <= UInt8(ascii: "z") {
+                at += 1
+            }
             switch text(word..<at).lowercased() {
             case "nan": return .nan
             case "inf", "infinity": return negative ? -.infinity : .infinity

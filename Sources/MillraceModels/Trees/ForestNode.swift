@@ -110,7 +110,9 @@ struct WideNode: ForestNode {
 struct GeneralNode: ForestNode {
     private var node: WideNode
 
-    static func inner(_ node: TreeEnsemble.Node, left: Int) -> GeneralNode { GeneralNode(node: .inner(node, left: left)) }
+    static func inner(_ node: TreeEnsemble.Node, left: Int) -> GeneralNode {
+        GeneralNode(node: .inner(node, left: left))
+    }
     static func leaf(_ value: Double, at index: Int) -> GeneralNode { GeneralNode(node: .leaf(value, at: index)) }
 
     @inline(__always)

@@ -53,7 +53,9 @@ final class ForestRun<Node: ForestNode, Sum: ForestSum> {
         while start < rows {
             let count = min(chunkRows, rows - start)
             rowStates.update(repeating: CellState.valid, count: count)
-            for index in 0..<sources.count { gather(inputs[index], sources[index], at: index, from: start, count: count) }
+            for index in 0..<sources.count {
+                gather(inputs[index], sources[index], at: index, from: start, count: count)
+            }
             forest.run(features, width: width, rows: count, into: sums)
             let groups = forest.groups
             for row in 0..<count { transform.apply(sums + row &* groups, count: groups) }

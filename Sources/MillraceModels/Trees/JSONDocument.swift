@@ -42,7 +42,8 @@ struct JSONDocument {
         case UInt8(ascii: "f"):
             try word("false")
             return .bool(false)
-        case UInt8(ascii: "n") where scanner.at + 1 < scanner.bytes.count
+        case UInt8(ascii: "n")
+        where scanner.at + 1 < scanner.bytes.count
             && scanner.bytes[scanner.at + 1] == UInt8(ascii: "u"):
             try word("null")
             return .null
@@ -140,7 +141,9 @@ struct JSONDocument {
             case UInt8(ascii: "u"):
                 var unit: UInt32 = 0
                 for _ in 0..<4 {
-                    guard let digit = Character(UnicodeScalar(try scanner.next())).hexDigitValue else { throw unexpected() }
+                    guard let digit = Character(UnicodeScalar(try scanner.next())).hexDigitValue else {
+                        throw unexpected()
+                    }
                     unit = unit << 4 | UInt32(digit)
                 }
                 if unit & 0xFC00 == 0xD800 {

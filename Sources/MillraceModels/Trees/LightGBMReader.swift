@@ -74,7 +74,8 @@ struct LightGBMReader {
             }
             next = line()
         }
-        guard let featureCount, featureCount >= 0, featureCount < 1 << 24, treesPerIteration > 0, treesPerIteration <= 65_536
+        guard let featureCount, featureCount >= 0, featureCount < 1 << 24, treesPerIteration > 0,
+            treesPerIteration <= 65_536
         else { throw .damaged("its header is not complete") }
         var ensemble = TreeEnsemble(
             producer: "LightGBM \(version)", objective: objective.isEmpty ? "custom" : objective,
@@ -118,7 +119,8 @@ struct LightGBMReader {
         case "cross_entropy_lambda": return .softplus
         case "multiclass": return .softmax
         case let other:
-            throw .unsupported("its objective is \"\(other)\"", hint: "Use a built-in objective, or export the model to ONNX.")
+            throw .unsupported(
+                "its objective is \"\(other)\"", hint: "Use a built-in objective, or export the model to ONNX.")
         }
     }
 
@@ -161,14 +163,17 @@ struct LightGBMReader {
         }
         let inner = leafCount - 1
         guard leafCount > 0, leaves.count == leafCount else { throw .damaged("the leaves of a tree are not complete") }
-        guard inner == 0 || (features.count == inner && thresholds.count == inner && decisions.count == inner
-            && left.count == inner && right.count == inner)
+        guard
+            inner == 0
+                || (features.count == inner && thresholds.count == inner && decisions.count == inner
+                    && left.count == inner && right.count == inner)
         else { throw .damaged("the arrays of a tree differ in length") }
 
         var nodes: [TreeEnsemble.Node] = []
         nodes.reserveCapacity(inner + leafCount)
         for i in 0..<inner {
-            guard features[i] >= 0, left[i] >= -leafCount, left[i] < inner, right[i] >= -leafCount, right[i] < inner else {
+            guard features[i] >= 0, left[i] >= -leafCount, left[i] < inner, right[i] >= -leafCount, right[i] < inner
+            else {
                 throw .damaged("a split is out of range")
             }
             var node = TreeEnsemble.Node(
@@ -176,7 +181,8 @@ struct LightGBMReader {
                 right: right[i] < 0 ? inner + ~right[i] : right[i])
             if decisions[i] & 1 == 1 {
                 guard let index = Int(exactly: thresholds[i]), index >= 0, index + 1 < boundaries.count,
-                    boundaries[index] >= 0, boundaries[index] <= boundaries[index + 1], boundaries[index + 1] <= words.count
+                    boundaries[index] >= 0, boundaries[index] <= boundaries[index + 1],
+                    boundaries[index + 1] <= words.count
                 else { throw .damaged("the categories of a tree are out of range") }
                 node.kind = .categorical
                 node.memberLeft = true

@@ -57,7 +57,9 @@ struct UBJDocument {
 
     private mutating func length(_ marker: UInt8) throws(ModelFileFault) -> Int {
         let value = try number(marker)
-        guard value >= 0, value <= Double(scanner.remaining) else { throw .damaged("a length at byte \(scanner.at) is wrong") }
+        guard value >= 0, value <= Double(scanner.remaining) else {
+            throw .damaged("a length at byte \(scanner.at) is wrong")
+        }
         return Int(value)
     }
 

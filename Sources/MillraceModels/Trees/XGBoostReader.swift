@@ -13,7 +13,8 @@ enum XGBoostReader {
         let boosterName = booster["name"]?.text ?? "gbtree"
         guard boosterName == "gbtree" || boosterName == "dart" else {
             throw .unsupported(
-                "its booster is \"\(boosterName)\"", hint: "Tree boosters work (gbtree, dart); export a linear model to ONNX.")
+                "its booster is \"\(boosterName)\"",
+                hint: "Tree boosters work (gbtree, dart); export a linear model to ONNX.")
         }
         guard let model = booster["model"] ?? booster["gbtree"]?["model"], let trees = model["trees"]?.elements else {
             throw .damaged("it has no trees")
@@ -32,7 +33,8 @@ enum XGBoostReader {
         var names = learner["feature_names"]?.strings ?? []
         if names.count != featureCount { names = [] }
         var ensemble = TreeEnsemble(
-            producer: "XGBoost " + version(document), objective: objective, featureCount: featureCount, featureNames: names,
+            producer: "XGBoost " + version(document), objective: objective, featureCount: featureCount,
+            featureNames: names,
             baseMargins: try baseScores(parameters?["base_score"], groups: groups).map(margin), usesFloat: true,
             transform: transform)
         if boosterName == "dart" { ensemble.facts.append("booster: dart") }
@@ -100,7 +102,8 @@ enum XGBoostReader {
         }
     }
 
-    private static func tree(_ value: DocumentValue, sets: inout [[UInt32]]) throws(ModelFileFault) -> TreeEnsemble.Tree {
+    private static func tree(_ value: DocumentValue, sets: inout [[UInt32]]) throws(ModelFileFault) -> TreeEnsemble.Tree
+    {
         if let size = value["tree_param"]?["size_leaf_vector"]?.integer, size > 1 {
             throw .unsupported(
                 "its trees have vector leaves", hint: "Train with multi_strategy = \"one_output_per_tree\".")
@@ -110,7 +113,8 @@ enum XGBoostReader {
             let defaults = value["default_left"]?.doubles
         else { throw .damaged("a tree misses its arrays") }
         let count = left.count
-        guard count > 0, right.count == count, features.count == count, conditions.count == count, defaults.count == count
+        guard count > 0, right.count == count, features.count == count, conditions.count == count,
+            defaults.count == count
         else { throw .damaged("the arrays of a tree differ in length") }
         let types = value["split_type"]?.integers ?? []
         var setOfNode: [Int: Int] = [:]
@@ -124,7 +128,8 @@ enum XGBoostReader {
                 continue
             }
             var node = TreeEnsemble.Node(
-                kind: .numeric, feature: features[i], value: Double(Float(conditions[i])), missingLeft: defaults[i] != 0,
+                kind: .numeric, feature: features[i], value: Double(Float(conditions[i])),
+                missingLeft: defaults[i] != 0,
                 left: left[i], right: right[i])
             guard node.feature >= 0 else { throw .damaged("a split uses feature \(node.feature)") }
             if i < types.count, types[i] == 1 {
@@ -138,7 +143,8 @@ enum XGBoostReader {
     }
 
     /// Bit set of every categorical node: its categories go right.
-    private static func categories(_ value: DocumentValue, sets: inout [[UInt32]]) throws(ModelFileFault) -> [Int: Int] {
+    private static func categories(_ value: DocumentValue, sets: inout [[UInt32]]) throws(ModelFileFault) -> [Int: Int]
+    {
         guard let codes = value["categories"]?.integers, let nodes = value["categories_nodes"]?.integers,
             let segments = value["categories_segments"]?.integers, let sizes = value["categories_sizes"]?.integers,
             segments.count == nodes.count, sizes.count == nodes.count

@@ -19,7 +19,8 @@ public struct DeadLetter: Sendable {
 
     public init(
         source: String, partition: SourcePartition?, offset: Int64?, key: [UInt8]?, value: [UInt8]?,
-        headers: [(name: String, value: [UInt8]?)] = [], object: String, reason: RowErrorCode, detail: String, time: Int64
+        headers: [(name: String, value: [UInt8]?)] = [], object: String, reason: RowErrorCode, detail: String,
+        time: Int64
     ) {
         self.source = source
         self.partition = partition

@@ -44,7 +44,9 @@ struct ExpressionCompiler {
         for expression in expressions {
             var operand = try compiler.compile(expression)
             // An intermediate may keep a narrower type; what leaves has the column type that was asked for.
-            if compiler.columnType(operand.register) != expression.type { operand = compiler.copy(operand, as: expression.type) }
+            if compiler.columnType(operand.register) != expression.type {
+                operand = compiler.copy(operand, as: expression.type)
+            }
             compiler.program.outputs.append(operand.register)
         }
         return compiler.program

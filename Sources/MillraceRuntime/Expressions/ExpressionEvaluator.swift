@@ -50,8 +50,9 @@ public final class ExpressionEvaluator {
             to: Frame(
                 instruction: blank, rows: 0, cells: cells, columns: columns, arguments: arguments, objects: objects,
                 arena: Unmanaged.passUnretained(literals), scratch: Unmanaged.passUnretained(scratch),
-                watermarks: UnsafeMutablePointer<Int64>(mutating: UnsafeRawPointer(ByteRef.empty.start)
-                    .assumingMemoryBound(to: Int64.self)),
+                watermarks: UnsafeMutablePointer<Int64>(
+                    mutating: UnsafeRawPointer(ByteRef.empty.start)
+                        .assumingMemoryBound(to: Int64.self)),
                 now: 0, random: 0))
     }
 

@@ -95,7 +95,9 @@ final class JoinOutput {
         }
         pairs.build.withUnsafeBufferPointer { indices in
             guard let base = indices.baseAddress else { return }
-            for (column, source) in zip(buildColumns, build) { column.gather(from: source, indices: base, count: count) }
+            for (column, source) in zip(buildColumns, build) {
+                column.gather(from: source, indices: base, count: count)
+            }
         }
     }
 }

@@ -48,7 +48,9 @@ public final class PredictOperator: Operator {
                 }
                 for column in sliceResults { column.clear() }
                 scorer.score(sliceInputs, rows: rows, into: sliceResults, arena: context.arena)
-                for (column, slice) in zip(results, sliceResults) { column.appendRange(from: slice, start: 0, count: rows) }
+                for (column, slice) in zip(results, sliceResults) {
+                    column.appendRange(from: slice, start: 0, count: rows)
+                }
                 start += rows
             }
         }

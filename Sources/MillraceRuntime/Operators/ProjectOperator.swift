@@ -29,7 +29,9 @@ public final class ProjectOperator: Operator {
     }
 
     /// Rejects the rows with error cells and selects the others; false when there are none.
-    private func findErrors(_ columns: [Column], _ batch: ColumnBatch, _ context: ShardContext) throws(Diagnostic) -> Bool {
+    private func findErrors(_ columns: [Column], _ batch: ColumnBatch, _ context: ShardContext) throws(Diagnostic)
+        -> Bool
+    {
         // NULLs are common, errors are not: look whether there is any before touching row by row.
         var found = false
         for column in columns where !column.allValid && !found {

@@ -21,7 +21,9 @@ public final class StaticJoinOperator: Operator {
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
         if port == 1 {
-            guard !isBuilt else { throw Diagnostic("static join \"\(object)\" got table rows after its end", fault: .bug) }
+            guard !isBuilt else {
+                throw Diagnostic("static join \"\(object)\" got table rows after its end", fault: .bug)
+            }
             try table.append(batch, limit: limits.staticRows, object: object)
             return
         }

@@ -66,7 +66,10 @@ public final class StaticTable {
         switch column.layout {
         case .bytes: for row in start..<column.count { column.refs[row] = arena.copy(column.refs[row]) }
         case .row: for child in column.children { own(child, from: start, elements: child.children.map { _ in 0 }) }
-        case .list: for (child, first) in zip(column.children, elements) { own(child, from: first, elements: child.children.map { _ in 0 }) }
+        case .list:
+            for (child, first) in zip(column.children, elements) {
+                own(child, from: first, elements: child.children.map { _ in 0 })
+            }
         case .int64, .double, .decimal: break
         }
     }

@@ -195,7 +195,8 @@ public final class Shard {
             throw Diagnostic(
                 "\(rejection.reason.reason) in \"\(rejection.object)\": \(rejection.detail)",
                 hint: Shard.place(of: letter)
-                    + "Table \"\(letter.source)\" has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out.")
+                    + "Table \"\(letter.source)\" has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out."
+            )
         case .deadLetter: if keepsDeadLetters { deadLetters.append(letter) }
         }
     }
@@ -206,7 +207,8 @@ public final class Shard {
     private static func place(of letter: DeadLetter) -> String {
         guard let partition = letter.partition, let offset = letter.offset else { return "" }
         let isFile = partition.topic.contains("/")
-        return "It is record \(offset) of \(isFile ? "file" : "partition \(partition.partition) of topic") \"\(partition.topic)\". "
+        return
+            "It is record \(offset) of \(isFile ? "file" : "partition \(partition.partition) of topic") \"\(partition.topic)\". "
     }
 
     private func deadLetter(_ rejection: ShardContext.Rejection, input: ShardInput?) -> DeadLetter {

@@ -309,7 +309,8 @@ final class KeyTable {
             target.storeBytes(of: state, as: UInt8.self)
             switch part.layout {
             case .int64, .row, .list:
-                target.storeBytes(of: part.cells.assumingMemoryBound(to: Int64.self)[row], toByteOffset: 1, as: Int64.self)
+                target.storeBytes(
+                    of: part.cells.assumingMemoryBound(to: Int64.self)[row], toByteOffset: 1, as: Int64.self)
                 scratch.commit(9)
             case .double:
                 // Every NaN is one key.
@@ -378,7 +379,9 @@ final class KeyTable {
         let (x, y) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
         var i = 0
         while i + 8 <= count {
-            if x.loadUnaligned(fromByteOffset: i, as: UInt64.self) != y.loadUnaligned(fromByteOffset: i, as: UInt64.self) {
+            if x.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+                != y.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+            {
                 return false
             }
             i += 8

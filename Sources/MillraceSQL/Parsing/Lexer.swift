@@ -80,7 +80,8 @@ struct Lexer {
             if byte() == 0x7D { at += 1 }
             addInvalid(
                 "variable \"\(text(start..<at))\" stands outside a WITH value",
-                hint: "Variables are filled in only inside the quotes of WITH values, as in 'topic' = '${name}'.", from: start)
+                hint: "Variables are filled in only inside the quotes of WITH values, as in 'topic' = '${name}'.",
+                from: start)
         case 0xE2 where byte(1) == 0x80 && (0x98...0x9F).contains(byte(2)):
             at += 3
             addInvalid(

@@ -31,12 +31,14 @@ public struct ExpressionSyntax: Hashable, Sendable {
         /// `IS [NOT] TRUE|FALSE|UNKNOWN`: value true, false or nil.
         case isTruth(ExpressionSyntax, Bool?, isNegated: Bool)
         case isDistinctFrom(ExpressionSyntax, ExpressionSyntax, isNegated: Bool)
-        case between(ExpressionSyntax, low: ExpressionSyntax, high: ExpressionSyntax, isNegated: Bool, isSymmetric: Bool)
+        case between(
+            ExpressionSyntax, low: ExpressionSyntax, high: ExpressionSyntax, isNegated: Bool, isSymmetric: Bool)
         case inList(ExpressionSyntax, [ExpressionSyntax], isNegated: Bool)
         case inQuery(ExpressionSyntax, QuerySyntax, isNegated: Bool)
         case exists(QuerySyntax)
         /// `isSimilar`: SIMILAR TO.
-        case like(ExpressionSyntax, pattern: ExpressionSyntax, escape: ExpressionSyntax?, isNegated: Bool, isSimilar: Bool)
+        case like(
+            ExpressionSyntax, pattern: ExpressionSyntax, escape: ExpressionSyntax?, isNegated: Bool, isSimilar: Bool)
         case conditional(operand: ExpressionSyntax?, [WhenSyntax], otherwise: ExpressionSyntax?)
         case cast(ExpressionSyntax, TypeSyntax, isTry: Bool)
         case call(CallSyntax)
@@ -79,7 +81,8 @@ public struct ExpressionSyntax: Hashable, Sendable {
 }
 
 public enum IntervalUnit: String, Hashable, Sendable, CaseIterable {
-    case year = "YEAR", quarter = "QUARTER", month = "MONTH", week = "WEEK", day = "DAY", hour = "HOUR", minute = "MINUTE",
+    case year = "YEAR", quarter = "QUARTER", month = "MONTH", week = "WEEK", day = "DAY", hour = "HOUR", minute =
+        "MINUTE",
         second = "SECOND", millisecond = "MILLISECOND"
 }
 
@@ -130,7 +133,8 @@ public struct WindowSyntax: Hashable, Sendable {
 
     public struct FrameSyntax: Hashable, Sendable {
         public enum Bound: Hashable, Sendable {
-            case unboundedPreceding, preceding(ExpressionSyntax), currentRow, following(ExpressionSyntax), unboundedFollowing
+            case unboundedPreceding, preceding(ExpressionSyntax), currentRow, following(ExpressionSyntax),
+                unboundedFollowing
         }
         public var isRange: Bool
         public var start: Bound

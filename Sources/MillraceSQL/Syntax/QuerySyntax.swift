@@ -7,7 +7,9 @@ public struct QuerySyntax: Hashable, Sendable {
         case values([[ExpressionSyntax]])
         case setOperation(SetOperator, isAll: Bool, QuerySyntax, QuerySyntax)
     }
-    public enum SetOperator: String, Hashable, Sendable { case union = "UNION", intersect = "INTERSECT", except = "EXCEPT" }
+    public enum SetOperator: String, Hashable, Sendable {
+        case union = "UNION", intersect = "INTERSECT", except = "EXCEPT"
+    }
 
     public var with: [CommonTableSyntax]
     public var body: Body

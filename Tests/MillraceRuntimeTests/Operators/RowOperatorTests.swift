@@ -75,7 +75,8 @@ func order(_ id: Int64, _ key: String?, _ ok: Value = .boolean(true)) -> Scripte
             let left = try joined(.left, batching)
             #expect(
                 left.collected.rows.map { [$0[0], $0[4]] } == [
-                    [.integer(1), .integer(10)], [.integer(1), .integer(11)], [.integer(2), .null], [.integer(3), .null],
+                    [.integer(1), .integer(10)], [.integer(1), .integer(11)], [.integer(2), .null],
+                    [.integer(3), .null],
                     [.integer(4), .integer(20)], [.integer(5), .integer(10)], [.integer(5), .integer(11)],
                 ], "\(batching)")
             #expect(left.collected.rows[2] == [.integer(2), .string("x"), .boolean(true), .null, .null])
@@ -89,7 +90,8 @@ func order(_ id: Int64, _ key: String?, _ ok: Value = .boolean(true)) -> Scripte
             let left = try joined(.left, residual: residual, batching)
             #expect(
                 left.collected.rows.map { [$0[0], $0[4]] } == [
-                    [.integer(1), .integer(11)], [.integer(2), .null], [.integer(3), .null], [.integer(4), .integer(20)],
+                    [.integer(1), .integer(11)], [.integer(2), .null], [.integer(3), .null],
+                    [.integer(4), .integer(20)],
                     [.integer(5), .integer(11)],
                 ], "\(batching)")
         }
@@ -134,10 +136,11 @@ func order(_ id: Int64, _ key: String?, _ ok: Value = .boolean(true)) -> Scripte
         try harness.feed([
             ScriptedRow(bid("a", 2500, 1).values, watermark: 90_000), ScriptedRow(bid("a", nil, 2).values),
         ])
-        #expect(harness.collected.rows.map { Array($0[2...]) } == [
-            [.integer(1), .milliseconds(0), .milliseconds(4000), .milliseconds(3999)],
-            [.integer(1), .milliseconds(2000), .milliseconds(6000), .milliseconds(5999)],
-        ])
+        #expect(
+            harness.collected.rows.map { Array($0[2...]) } == [
+                [.integer(1), .milliseconds(0), .milliseconds(4000), .milliseconds(3999)],
+                [.integer(1), .milliseconds(2000), .milliseconds(6000), .milliseconds(5999)],
+            ])
         #expect(harness.rejected.map(\.reason) == [.nullEventTime])
     }
 
@@ -165,9 +168,11 @@ func order(_ id: Int64, _ key: String?, _ ok: Value = .boolean(true)) -> Scripte
                 outputs: Schema(("y", .double)), scorer: scorer, version: "abc", object: "m", limits: limits)
             let harness = OperatorHarness(predict, input: orders)
             try harness.feed((1...5).map { order($0, "a") }, batching)
-            #expect(harness.collected.rows.map { [$0[0], $0[3], $0[4]] } == [1, 2, 4, 5].map {
-                [.integer($0), .double(Double($0) * 2), .string("abc")]
-            }, "\(batching)")
+            #expect(
+                harness.collected.rows.map { [$0[0], $0[3], $0[4]] }
+                    == [1, 2, 4, 5].map {
+                        [.integer($0), .double(Double($0) * 2), .string("abc")]
+                    }, "\(batching)")
             #expect(harness.rejected.map(\.reason) == [.modelNotANumber])
             #expect(scorer.largest <= 2)
         }

@@ -88,7 +88,8 @@ final class MemorySession: SinkSession {
     var uncommittedRows: Int { pending.values.reduce(0) { $0 + $1.count } }
     var canSubmit: Bool { inFlight.count < 2 }
 
-    func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]) throws(Diagnostic) {
+    func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]) throws(Diagnostic)
+    {
         precondition(canSubmit, "submitted without a free slot")
         inFlight.append(Transaction(ticket: ticket, rows: pending, positions: positions, deadLetters: deadLetters))
         pending = [:]

@@ -35,13 +35,17 @@ struct ShardTests {
             WatermarkPlan(
                 rowtimeColumn: 0,
                 expression: .call(
-                    .subtractInterval, [time, .literal(.integer(2_000_000), .intervalDayTime)], .timestamp(precision: 3)),
+                    .subtractInterval, [time, .literal(.integer(2_000_000), .intervalDayTime)], .timestamp(precision: 3)
+                ),
                 idleTimeoutMicroseconds: 0),
             partitions: 0, object: "t")
         let window = try WindowAggregateOperator(
             WindowAggregatePlan(
                 window: .tumble(sizeMilliseconds: 10_000, offsetMilliseconds: 0), timeColumn: 0, keys: [2],
-                aggregates: [AggregateCall(.countAll, argument: nil, type: .bigInt), AggregateCall(.minimum, argument: 1, type: .bigInt)]),
+                aggregates: [
+                    AggregateCall(.countAll, argument: nil, type: .bigInt),
+                    AggregateCall(.minimum, argument: 1, type: .bigInt),
+                ]),
             input: schema, object: "w", limits: Limits())
         let rows = SinkOperator(sink: MemorySink("rows", session), object: "rows")
         let windows = SinkOperator(sink: MemorySink("windows", session), object: "windows")

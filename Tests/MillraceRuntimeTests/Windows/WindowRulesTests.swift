@@ -213,7 +213,10 @@ let session4 = WindowKind.session(gapMilliseconds: 4000)
     }
 
     @Test func allowedLatenessEmitsCorrectedRows() throws {
-        let rows = [bid("a", 1000, 1), bid("b", 6000, 2), bid("a", 2000, 4), bid("c", 3000, 8), bid("b", 9999, 0), bid("a", 1, 16)]
+        let rows = [
+            bid("a", 1000, 1), bid("b", 6000, 2), bid("a", 2000, 4), bid("c", 3000, 8), bid("b", 9999, 0),
+            bid("a", 1, 16),
+        ]
         for batching in Batching.usual {
             let harness = try windowPipeline(tumble5, lateness: 3000)
             try harness.feed(rows, batching)

@@ -424,7 +424,8 @@ extension ExpressionCompiler {
 
     private mutating func castNested(_ source: Operand, _ type: DataType) throws(Diagnostic) -> Operand {
         let (from, to) = (source.type.childTypes, type.childTypes)
-        guard from.count == to.count, zip(from, to).allSatisfy({ $0.layout == $1.layout && $0.isDecimal == $1.isDecimal }),
+        guard from.count == to.count,
+            zip(from, to).allSatisfy({ $0.layout == $1.layout && $0.isDecimal == $1.isDecimal }),
             zip(from, to).allSatisfy({ $0 == $1 || $0.layout != .decimal })
         else { throw unsupportedCast(source.type, type) }
         return copy(source, as: type)

@@ -3,7 +3,9 @@ import MillraceCore
 /// The comparison of two cells, by layout; `order` is negative, zero or positive, and 2 where a NaN forbids one.
 enum CellOrder {
     @inline(__always) static func ints(_ a: Int64, _ b: Int64) -> Int { a == b ? 0 : (a < b ? -1 : 1) }
-    @inline(__always) static func doubles(_ a: Double, _ b: Double) -> Int { a == b ? 0 : (a < b ? -1 : (a > b ? 1 : 2)) }
+    @inline(__always) static func doubles(_ a: Double, _ b: Double) -> Int {
+        a == b ? 0 : (a < b ? -1 : (a > b ? 1 : 2))
+    }
 }
 
 extension ExpressionCompiler {

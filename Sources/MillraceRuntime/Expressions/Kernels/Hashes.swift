@@ -154,7 +154,8 @@ enum Digest {
     @inline(__always) private static func rotateRight(_ x: UInt64, _ n: UInt64) -> UInt64 { x >> n | x << (64 - n) }
 
     private static func output(_ words: [UInt32], bigEndian: Bool) -> [UInt8] {
-        words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * (bigEndian ? 3 - $0 : $0))) } }
+        words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * (bigEndian ? 3 - $0 : $0))) }
+        }
     }
 
     static func md5(_ text: ByteRef) -> [UInt8] {

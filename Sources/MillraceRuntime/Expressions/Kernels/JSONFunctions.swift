@@ -184,7 +184,9 @@ struct JSONScanner {
         case 0x6E: return word("null")
         default:
             let start = at
-            while let next = byte, next &- 0x30 < 10 || next == 0x2B || next == 0x2D || next == 0x2E || next | 0x20 == 0x65 {
+            while let next = byte,
+                next &- 0x30 < 10 || next == 0x2B || next == 0x2D || next == 0x2E || next | 0x20 == 0x65
+            {
                 at += 1
             }
             return at > start && NumberText.parseDouble(CodePoints.slice(text, start, at)) != nil && first != 0x2B

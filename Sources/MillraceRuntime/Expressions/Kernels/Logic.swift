@@ -246,7 +246,9 @@ enum LogicKernels {
         for k in 0..<run.rows {
             var state = a.states[k]
             if b.states[k] > 1 && state <= 1 { state = b.states[k] }
-            if state == CellState.valid, equal.states[k] == CellState.valid, equal.ints[k] != 0 { state = CellState.null }
+            if state == CellState.valid, equal.states[k] == CellState.valid, equal.ints[k] != 0 {
+                state = CellState.null
+            }
             if state == CellState.valid {
                 out[k] = a.data.assumingMemoryBound(to: T.self)[k]
             } else {

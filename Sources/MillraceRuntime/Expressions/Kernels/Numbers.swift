@@ -34,7 +34,9 @@ extension ExpressionCompiler {
                     Run($0).mapDense(Double.self, Double.self) { $0 > 0 ? 1 : ($0 < 0 ? -1 : $0) }
                 }
             case .decimal:
-                guard let source = arguments[0].type.exactPrecision, let target = type.exactPrecision else { return nil }
+                guard let source = arguments[0].type.exactPrecision, let target = type.exactPrecision else {
+                    return nil
+                }
                 return emit(type, arguments, p: Int64(source.scale), q: Int64(target.scale)) {
                     let run = Run($0)
                     let one = DecimalMath.power10(Int(run.q))
@@ -44,8 +46,10 @@ extension ExpressionCompiler {
             }
         case .sqrt:
             return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { $0.squareRoot() } })
-        case .exp: return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.exp($0) } })
-        case .ln: return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log($0) } })
+        case .exp:
+            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.exp($0) } })
+        case .ln:
+            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log($0) } })
         case .log10:
             return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log10($0) } })
         case .log2:
@@ -61,11 +65,15 @@ extension ExpressionCompiler {
             return emit(
                 type, arguments,
                 try double { Run($0).mapDense(Double.self, Double.self, Double.self) { Glibc.pow($0, $1) } })
-        case .sin: return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.sin($0) } })
-        case .cos: return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.cos($0) } })
-        case .tan: return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.tan($0) } })
+        case .sin:
+            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.sin($0) } })
+        case .cos:
+            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.cos($0) } })
+        case .tan:
+            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.tan($0) } })
         case .cot:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { 1 / Glibc.tan($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { 1 / Glibc.tan($0) } })
         case .asin:
             return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.asin($0) } })
         case .acos:

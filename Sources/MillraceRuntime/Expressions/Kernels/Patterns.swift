@@ -142,7 +142,9 @@ final class LikePattern {
             if literal.count > runStart { tokens.append(.bytes(start: runStart, count: literal.count - runStart)) }
             runStart = literal.count
         }
-        if let escape { guard !escape.isEmpty, escape.dropFirst().allSatisfy({ $0 & 0xC0 == 0x80 }) else { return nil } }
+        if let escape {
+            guard !escape.isEmpty, escape.dropFirst().allSatisfy({ $0 & 0xC0 == 0x80 }) else { return nil }
+        }
         var at = 0
         while at < pattern.count {
             if let escape, pattern[at...].starts(with: escape) {

@@ -85,7 +85,8 @@ extension ExpressionCompiler {
             }
             return emit(type, arguments) { Run($0).mapDense(Int64.self, Int64.self, Int64.self) { $0 &* $1 } }
         case .subtractTimestamps:
-            guard arguments.count == 2, let kind = TemporalKind(arguments[0].type), kind == TemporalKind(arguments[1].type)
+            guard arguments.count == 2, let kind = TemporalKind(arguments[0].type),
+                kind == TemporalKind(arguments[1].type)
             else { throw unsupported(function, arguments) }
             if type == .intervalYearMonth {
                 return try difference(.month, arguments[1], arguments[0], function, arguments, type)
@@ -148,7 +149,8 @@ extension ExpressionCompiler {
     private mutating func addInterval(
         _ function: BuiltinFunction, _ arguments: [Operand], _ type: DataType
     ) throws(Diagnostic) -> Operand {
-        guard arguments.count == 2, let left = TemporalKind(arguments[0].type), let right = TemporalKind(arguments[1].type)
+        guard arguments.count == 2, let left = TemporalKind(arguments[0].type),
+            let right = TemporalKind(arguments[1].type)
         else { throw unsupported(function, arguments) }
         let isInterval = { (kind: TemporalKind) in kind == .months || kind == .dayTime }
         if isInterval(left) && !isInterval(right) && function == .addInterval {

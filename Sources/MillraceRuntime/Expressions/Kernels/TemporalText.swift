@@ -22,9 +22,13 @@ extension ExpressionCompiler {
                 source = try cast(source, to: .timestamp(precision: 6), isTry: source.type.isCharacter)
             }
             guard source.type.isTimestamp else { throw unsupported(function, arguments) }
-            return emit(type, [source, arguments[1]], p: 1, object: TimePatternCache()) { TimeTextKernels.format(Run($0)) }
+            return emit(type, [source, arguments[1]], p: 1, object: TimePatternCache()) {
+                TimeTextKernels.format(Run($0))
+            }
         case .fromUnixTime:
-            guard let seconds = arguments.first, seconds.layout == .int64 else { throw unsupported(function, arguments) }
+            guard let seconds = arguments.first, seconds.layout == .int64 else {
+                throw unsupported(function, arguments)
+            }
             let pattern =
                 arguments.count > 1
                 ? arguments[1] : try compile(.literal(.string("yyyy-MM-dd HH:mm:ss"), .string))
@@ -67,7 +71,9 @@ extension ExpressionCompiler {
                 Run($0).map(Int64.self, Int64.self, Int64.self) { value, precision, state in
                     let unit: Int64 = precision == 0 ? 1_000_000 : precision == 3 ? 1000 : precision == 6 ? 1 : 0
                     let (result, overflow) = value.multipliedReportingOverflow(by: unit)
-                    if unit == 0 || overflow { state = unit == 0 ? RowErrorCode.invalidArgument.rawValue : CellState.null }
+                    if unit == 0 || overflow {
+                        state = unit == 0 ? RowErrorCode.invalidArgument.rawValue : CellState.null
+                    }
                     return result
                 }
             }
@@ -224,7 +230,11 @@ final class TimePattern {
                 case 0x79, 0x75: count == 2 ? number(((date.year % 100) + 100) % 100, 2) : number(date.year, count)
                 case 0x4D, 0x4C:
                     let name = Self.months[Int(date.month - 1)]
-                    if count <= 2 { number(date.month, count) } else { buffer.append(count == 3 ? String(name.prefix(3)) : name) }
+                    if count <= 2 {
+                        number(date.month, count)
+                    } else {
+                        buffer.append(count == 3 ? String(name.prefix(3)) : name)
+                    }
                 case 0x64: number(date.day, count)
                 case 0x44: number(days - CivilTime.days(year: date.year, month: 1, day: 1) + 1, count)
                 case 0x48: number(hour, count)
@@ -335,7 +345,9 @@ final class TimePattern {
                 }
             }
         }
-        guard at == text.count, year <= 200_000, month >= 1, month <= 12, day >= 1, day <= 31, hour < 24, minute < 60, second < 60 else {
+        guard at == text.count, year <= 200_000, month >= 1, month <= 12, day >= 1, day <= 31, hour < 24, minute < 60,
+            second < 60
+        else {
             return nil
         }
         if isHalfDay { hour = hour % 12 + (isAfternoon == true ? 12 : 0) }
@@ -359,7 +371,9 @@ final class TimePattern {
         let days = CivilTime.days(
             year: year, month: month, day: min(day, CivilTime.daysInMonth(year: year, month: month)))
         if text.count == 10 { return days * CivilTime.dayMicroseconds }
-        guard text.start[10] == 0x20, let time = CastText.time(CodePoints.slice(text, 11, text.count)) else { return nil }
+        guard text.start[10] == 0x20, let time = CastText.time(CodePoints.slice(text, 11, text.count)) else {
+            return nil
+        }
         return days * CivilTime.dayMicroseconds + time
     }
 }
