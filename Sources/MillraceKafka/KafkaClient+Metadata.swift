@@ -211,13 +211,20 @@ extension KafkaClient {
         }
     }
 
-    /// As above, waiting a bounded time; for the end.
-    func commit(_ offsets: [(partition: SourcePartition, offset: Int64)], timeoutMilliseconds: Int32) {
-        let list = PartitionList(offsets.map(\.partition)) { offsets[$0].offset }
+    /// As above, again until the group has them or the time is up; for the end. The first request of a client may be refused
+    /// because its coordinator is not known yet.
+    func commit(_ offsets: [(partition: SourcePartition, offset: Int64)], deadline: Deadline) {
         guard let answers = rd_kafka_queue_new(raw) else { return }
         defer { rd_kafka_queue_destroy(answers) }
-        guard rd_kafka_commit_queue(raw, list.raw, answers, nil, nil) == RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-        if let event = rd_kafka_queue_poll(answers, timeoutMilliseconds) { rd_kafka_event_destroy(event) }
+        while deadline.remainingMilliseconds > 0 {
+            let list = PartitionList(offsets.map(\.partition)) { offsets[$0].offset }
+            guard rd_kafka_commit_queue(raw, list.raw, answers, nil, nil) == RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+            guard let event = rd_kafka_queue_poll(answers, Int32(deadline.remainingMilliseconds)) else { return }
+            let code = rd_kafka_event_error(event)
+            rd_kafka_event_destroy(event)
+            guard isTransient(code) else { return }
+            usleep(20_000)
+        }
     }
 }
 

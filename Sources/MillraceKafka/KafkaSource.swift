@@ -76,6 +76,8 @@ public final class KafkaSource: Source {
     private var settledAt: Int64 = 0
     private static let settlingMicroseconds: Int64 = 1_000_000
     private var uncommitted: [Int: Int64] = [:]
+    /// The newest durable offset of every partition, for the commit at the end: earlier ones are not waited for.
+    private var newest: [Int: Int64] = [:]
     private var lastCommit: Int64 = .min
 
     private static let commitIntervalMicroseconds: Int64 = 1_000_000
@@ -354,12 +356,13 @@ public final class KafkaSource: Source {
         for position in positions {
             guard let index = indices[position.partition] else { continue }
             uncommitted[index] = position.nextOffset
+            newest[index] = position.nextOffset
         }
         commitIfDue()
     }
 
-    private var uncommittedOffsets: [(partition: SourcePartition, offset: Int64)] {
-        uncommitted.map { (partition: partitions[$0.key], offset: $0.value) }
+    private func named(_ offsets: [Int: Int64]) -> [(partition: SourcePartition, offset: Int64)] {
+        offsets.map { (partition: partitions[$0.key], offset: $0.value) }
     }
 
     private func commitIfDue() {
@@ -367,7 +370,7 @@ public final class KafkaSource: Source {
         guard !uncommitted.isEmpty, lastCommit == .min || now - lastCommit >= Self.commitIntervalMicroseconds
         else { return }
         lastCommit = now
-        client.commitAsynchronously(uncommittedOffsets)
+        client.commitAsynchronously(named(uncommitted))
         uncommitted.removeAll(keepingCapacity: true)
     }
 
@@ -375,8 +378,8 @@ public final class KafkaSource: Source {
         guard !isClosed else { return }
         isClosed = true
         discovery?.stop()
-        if !uncommitted.isEmpty, !client.events.isDown {
-            client.commit(uncommittedOffsets, timeoutMilliseconds: 3_000)
+        if !newest.isEmpty, !client.events.isDown {
+            client.commit(named(newest), deadline: Deadline(milliseconds: 3_000))
         }
         destroyMessages()
         client.close()
