@@ -116,8 +116,11 @@ public final class Shard {
         let status = try input.source.poll(into: input.batch)
         let records = input.batch.records.count
         if records > 0 || input.batch.rows.count > 0 {
-            if !input.plan.isStatic { observer.polled(source: input.index, records: records) }
-            input.hasMoved = true
+            // A static table has no positions to commit.
+            if !input.plan.isStatic {
+                observer.polled(source: input.index, records: records)
+                input.hasMoved = true
+            }
             try rejectUndecodable(input)
             input.watermark?.setPartitionCount(input.source.partitions.count)
             try process(input)

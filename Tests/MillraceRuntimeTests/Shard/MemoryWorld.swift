@@ -91,6 +91,8 @@ final class MemorySession: SinkSession {
     func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]) throws(Diagnostic)
     {
         precondition(canSubmit, "submitted without a free slot")
+        precondition(
+            !(pending.isEmpty && deadLetters.isEmpty && positions.isEmpty), "submitted although nothing has happened")
         inFlight.append(Transaction(ticket: ticket, rows: pending, positions: positions, deadLetters: deadLetters))
         pending = [:]
     }

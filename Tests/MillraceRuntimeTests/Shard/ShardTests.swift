@@ -24,7 +24,7 @@ struct ShardTests {
 
     /// source -> watermark -> { every row to "rows"; TUMBLE 10 s COUNT by key to "windows" }
     private func graph(_ source: ScriptedSource, _ session: MemorySession) throws -> ShardGraph {
-        let plan = SourcePlan(
+        var plan = SourcePlan(
             name: "t", connector: "scripted", options: [:], physicalSchema: schema,
             fields: schema.fields.map {
                 SourceField(name: $0.name, origin: .physical(path: [$0.name]), type: $0.type)
@@ -53,8 +53,15 @@ struct ShardTests {
         watermark.connect(to: rows)
         watermark.connect(to: window)
         window.connect(to: windows)
+        let stream = ShardGraph.Input(plan: plan, index: 0, source: source, head: head, watermark: watermark)
+        plan.name = "static"
+        plan.isStatic = true
+        let table = ScriptedSource(
+            [[[.milliseconds(0), .integer(0), .null]]], random: SeededGenerator(seed: 1), crashAfterPolls: nil)
         return ShardGraph(
-            inputs: [.init(plan: plan, index: 0, source: source, head: head, watermark: watermark)],
+            inputs: [
+                .init(plan: plan, index: 1, source: table, head: Operator(object: "static"), watermark: nil), stream,
+            ],
             operators: [head, watermark, window, rows, windows], sessions: [session], checkpoint: session, lookups: [])
     }
 

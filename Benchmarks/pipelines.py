@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Event-to-commit latency of the example pipelines at a fixed offered load.
+
+  pipelines.py --millrace PATH --bootstrap HOST:PORT --database URL [--rates 1000,5000] [--seconds 15]
+
+Needs confluent-kafka and psycopg, a broker, and a PostgreSQL with track_commit_timestamp = on. Events are due at fixed
+times and sent by the clock, so a stall of anything counts. baby_weight: commit of the row's transaction minus the event's
+own time (milliseconds). sales_by_region: commit of a window's row minus the moment the watermark passed its end, which is
+window end + 1 s, the table's bound. The first three seconds are left out."""
+import argparse, json, os, random, resource, signal, subprocess, sys, time, uuid
+import psycopg
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+STATES = "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY".split()
+
+
+def stamp(ms):
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ms // 1000)) + f".{ms % 1000:03d}Z"
+
+
+def birth(i, ms):
+    return json.dumps({"birth_id": i, "event_time": stamp(ms), "is_male": i % 2 == 0, "mother_age": 18 + i % 25, "plurality": 1,
+                       "gestation_weeks": 36 + i % 6, "cigarette_use": i % 9 == 0, "weight_gain_pounds": 10 + i % 40, "ever_born": 1 + i % 3, "mother_married": i % 3 > 0})
+
+
+def sale(i, ms):
+    return json.dumps({"tr_time_str": stamp(ms), "first_name": "Ada", "last_name": "Lovelace", "city": "Salem", "state": STATES[i % 50],
+                       "product": "Product 2", "amount": round(10 + i % 500 / 7, 2)})
+
+
+PIPELINES = {
+    "baby_weight": ("births", birth, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - event_time) * 1000 FROM birth_predictions WHERE event_time >= to_timestamp(%s)"),
+    "sales_by_region": ("transactions", sale, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - (period_start AT TIME ZONE 'UTC') - interval '6 s') * 1000 FROM sales_by_region WHERE period_start AT TIME ZONE 'UTC' >= to_timestamp(%s)"),
+}
+
+
+def percentile(values, p):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(p * len(values)))] if values else float("nan")
+
+
+def status(pid, key):
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith(key):
+            return int(line.split()[1]) / 1024
+
+
+def cpu(pid):
+    f = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(f[11]) + int(f[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(a, name, rate):
+    topic, make, query = PIPELINES[name]
+    admin = AdminClient({"bootstrap.servers": a.bootstrap})
+    try:
+        admin.delete_topics([topic])[topic].result(10)
+    except Exception:
+        pass  # it was not there
+    admin.create_topics([NewTopic(topic, a.partitions, 1)])[topic].result(10)
+    base = "bench_" + uuid.uuid4().hex[:8]
+    with psycopg.connect(a.database, autocommit=True) as db:
+        db.execute(f"CREATE DATABASE {base}")
+    url = a.database.rsplit("/", 1)[0] + "/" + base
+    producer = Producer({"bootstrap.servers": a.bootstrap, "linger.ms": 0, "queue.buffering.max.ms": 0})
+    producer.produce(topic, make(0, int(time.time() * 1000))); producer.flush()
+    began = time.time()
+    engine = subprocess.Popen([a.millrace, "run", f"{HERE}/../pipelines/{name}.sql", "--set", f"bootstrap={a.bootstrap}", "--set", f"database={url}", "--log-level", "warning"])
+    db = psycopg.connect(url, autocommit=True)
+    first = None
+    while first is None and time.time() - began < 20:
+        try:
+            row = db.execute("SELECT min(started_at) FROM millrace.runs").fetchone()
+            first = row and row[0]
+        except psycopg.errors.Error:
+            pass
+        time.sleep(0.005)
+    time.sleep(1)
+    start, sent, cpu0 = time.time(), 0, cpu(engine.pid)
+    while time.time() - start < a.seconds:
+        due = int((time.time() - start) * rate)
+        while sent < due:
+            sent += 1
+            ms = int((start + sent / rate) * 1000)
+            producer.produce(topic, make(sent, ms), timestamp=ms, partition=sent % a.partitions)
+        producer.poll(0)
+        time.sleep(0.0005)
+    took, used = time.time() - start, cpu(engine.pid) - cpu0
+    producer.flush()
+    time.sleep(1.5)
+    peak = status(engine.pid, "VmHWM")
+    values = [float(v) for (v,) in db.execute(query, (start + 3,)).fetchall() if v is not None]
+    if name == "sales_by_region":
+        # Windows whose end the watermark passed while events were flowing; the last ones close by the idle rule.
+        values = [v for v in values if v < 500]
+    engine.send_signal(signal.SIGTERM)
+    code = engine.wait(15)
+    print(f"| {name} | {rate} | {len(values)} | {percentile(values, .5):.2f} | {percentile(values, .9):.2f} | {percentile(values, .99):.2f} | {max(values):.2f} | {used / took:.2f} | {peak:.0f} | {code} |", flush=True)
+    db.close()
+    with psycopg.connect(a.database, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {base} WITH (FORCE)")
+
+
+p = argparse.ArgumentParser()
+p.add_argument("--millrace", required=True); p.add_argument("--bootstrap", required=True); p.add_argument("--database", required=True)
+p.add_argument("--rates", default="1000,5000"); p.add_argument("--seconds", type=float, default=15); p.add_argument("--partitions", type=int, default=1)
+a = p.parse_args()
+print("| pipeline | events/s | rows | p50 ms | p90 | p99 | max | engine CPU, cores | peak MiB | exit |\n|" + "---|" * 10)
+for name in PIPELINES:
+    for rate in map(int, a.rates.split(",")):
+        measure(a, name, rate)
