@@ -5,7 +5,7 @@ public import MillraceRuntime
 public enum LogSetup {
     /// - Parameter level: `debug`, `info`, `warning` or `error`.
     public static func standardError(level: Log.Level) -> Log {
-        var logger = Logger(label: "millrace") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "millrace") { _ in LineLogHandler() }
         logger.logLevel = swiftLevel(level)
         let backing = logger
         return Log { level, message, facts in
