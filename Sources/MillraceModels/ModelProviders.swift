@@ -93,7 +93,7 @@ public enum ModelProviders {
         declaredInputs: Int?
     ) throws(Diagnostic) -> any Model {
         let bytes = try ModelFile.read(path, label: label, range: range)
-        let hash = SHA256.hex(bytes)
+        let hash = Digest.sha256Hex(bytes)
         if let wanted = options["version"]?.lowercased(), !wanted.isEmpty, !hash.hasPrefix(wanted) {
             throw Diagnostic(
                 "\(label): file \"\(path)\" has version \(hash.prefix(16)), not \(wanted)", at: range,

@@ -16,7 +16,9 @@ struct LineLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         var line = "\(LineLogHandler.now()) \(event.level): \(event.message)"
-        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }) {
+        for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: {
+            $0.key < $1.key
+        }) {
             let text = "\(value)"
             line += text.utf8.contains(UInt8(ascii: " ")) ? " \(key)=\"\(text)\"" : " \(key)=\(text)"
         }
