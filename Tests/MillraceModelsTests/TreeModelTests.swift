@@ -253,5 +253,5 @@ struct TreeModelTests {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
         ),
     ])
-    func hashesAsFIPS180(_ text: String, _ hash: String) { #expect(SHA256.hex(Array(text.utf8)) == hash) }
+    func hashesAsFIPS180(_ text: String, _ hash: String) { #expect(Digest.sha256Hex(Array(text.utf8)) == hash) }
 }
