@@ -17,7 +17,8 @@ demo: build ## a live pipeline on an embedded broker and a private PostgreSQL: m
 	@if [ "$(DEMO)" = flights ]; then Scripts/fetch-flights; fi
 	.build/release/millrace demo $(DEMO)
 
-test: deps ## every test, integration included
+test: ## every test, integration included
+	Scripts/install-dependencies --tests
 	Scripts/test
 
 lint: ## format check and the Docker files
