@@ -73,6 +73,7 @@ public final class Pipeline: Sendable {
             }
             let context = ShardContext(clock: options.clock, limits: options.limits, log: options.log)
             store?.context = context
+            store?.onRefusal = { [metrics] letter in metrics.rejected(letter) }
             handovers.append(
                 Handover(shard: Shard(graph: graph, context: context, observer: metrics), positions: positions))
         }

@@ -11,8 +11,8 @@ extension PostgresSession {
         leavePipeline(connection)
         let letters = RowBlock(StateSchema.deadLetterTypes)
         fatalRefusal = nil
+        refusals.removeAll()
         transaction.deadLetters.copy(to: letters) { _ in true }
-        var refused = 0
         do {
             try connection.run("BEGIN")
             // Deferred constraints must speak while the row can still be told.
@@ -20,7 +20,7 @@ extension PostgresSession {
             fenceParameters(transaction)
             try execute(StateSchema.fence, connection)
             for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
-                refused += try insert(block, into: sinks[i], letters, connection)
+                try insert(block, into: sinks[i], letters, connection)
             }
             if letters.rows > 0 {
                 deadLetterParameters(letters)
@@ -46,18 +46,19 @@ extension PostgresSession {
         if let fatalRefusal { try stop(for: fatalRefusal) }
         retireFirst()
         sentCount = 0
-        refusedRows += refused
-        if refused > 0, lastRefusalLog == .min || now - lastRefusalLog > 10_000_000 {
+        refusedRows += refusals.count
+        for letter in refusals { onRefusal?(letter) }
+        if !refusals.isEmpty, lastRefusalLog == .min || now - lastRefusalLog > 10_000_000 {
             lastRefusalLog = now
             log(
-                .warning, "PostgreSQL refused rows; they are in millrace.dead_letter",
+                .warning, "PostgreSQL refused rows",
                 ["pipeline": pipeline, "rows_since_start": String(refusedRows)])
         }
     }
 
     private func insert(
         _ block: RowBlock, into sink: PostgresSink, _ letters: RowBlock, _ connection: Connection
-    ) throws(ServerError) -> Int {
+    ) throws(ServerError) {
         try connection.run("SAVEPOINT millrace_rows")
         let failure: ServerError
         do {
@@ -65,7 +66,7 @@ extension PostgresSession {
             parameters.append(block)
             try execute(sink.statement, connection)
             try connection.run("RELEASE SAVEPOINT millrace_rows")
-            return 0
+            return
         } catch {
             guard error.kind == .data, !connection.isBroken else { throw error }
             failure = error
@@ -73,19 +74,20 @@ extension PostgresSession {
         try connection.run("ROLLBACK TO SAVEPOINT millrace_rows; RELEASE SAVEPOINT millrace_rows")
         if block.rows == 1 {
             let letter = deadLetter(block, sink, failure)
+            refusals.append(letter)
             switch errorPolicy(block.origins.first ?? .none) {
             case .deadLetter: SinkTransaction.append(letter, to: letters)
             case .skip: break
             case .fail: fatalRefusal = fatalRefusal ?? letter
             }
-            return 1
+            return
         }
         let middle = block.rows / 2
         let (low, high) = (RowBlock(block.elementTypes), RowBlock(block.elementTypes))
         block.copy(to: low) { $0 < middle }
         block.copy(to: high) { $0 >= middle }
-        let refused = try insert(low, into: sink, letters, connection)
-        return try refused + insert(high, into: sink, letters, connection)
+        try insert(low, into: sink, letters, connection)
+        try insert(high, into: sink, letters, connection)
     }
 
     /// 'errors' of the row's source; of rows that no record stands behind (aggregates), that of the only source.

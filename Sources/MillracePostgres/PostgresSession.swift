@@ -49,8 +49,12 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     var fatalRefusal: DeadLetter?
     /// Partition by source and partition index; asked only for refused rows.
     public var partition: ((_ source: Int, _ partition: Int) -> SourcePartition?)?
-    /// Rows the server refused since the start; they are in `millrace.dead_letter`.
+    /// Rows the server refused since the start.
     public internal(set) var refusedRows = 0
+    /// Called for each row the server refused, once its transaction is durable; for counters.
+    public var onRefusal: ((DeadLetter) -> Void)?
+    /// Of the transaction that is being taken apart.
+    var refusals: [DeadLetter] = []
     /// Changes with every new connection: watch the descriptor anew, it may have the same number.
     public internal(set) var connectionGeneration = 0
     /// The pipeline's epoch after `open` or `join`; 0 before.

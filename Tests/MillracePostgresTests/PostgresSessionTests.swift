@@ -209,6 +209,8 @@ struct PostgresSessionTests {
         context.records = records
         session.context = context
         session.sourceNames = ["bids"]
+        var counted: [Int64?] = []
+        session.onRefusal = { counted.append($0.offset) }
         session.partition = { _, index in SourcePartition(topic: "topic", partition: Int32(index)) }
         let sink = try session.makeSink(database.sinkPlan("t", Self.pair))
         try sink.write((0..<200).map { [.integer(Int64($0)), .string("n\($0 == 199 ? 0 : $0)")] })
@@ -217,6 +219,7 @@ struct PostgresSessionTests {
         try session.submit(1)
         try session.wait(for: 1)
         #expect(session.refusedRows == 5)
+        #expect(counted == [1013, 1063, 1113, 1163, 1199])
         #expect(try database.sql("SELECT count(*) FROM t") == [["196"]])
         let letters = try database.sql(
             "SELECT topic, \"offset\", detail, key, convert_from(value, 'UTF8'), headers FROM millrace.dead_letter ORDER BY \"offset\""
