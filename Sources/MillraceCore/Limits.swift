@@ -8,8 +8,6 @@ public struct Limits: Sendable, Hashable {
     public var uncommittedRows = 100_000
     /// Bytes of the same.
     public var uncommittedBytes = 64 << 20
-    /// Rows of one sink transaction.
-    public var transactionRows = 10_000
     /// Transactions in flight on one connection. More than 2 buys nothing (measured).
     public var transactionsInFlight = 2
     /// (window, key) groups a window operator keeps; a further one is a row error.

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import MillraceCore
+internal import MillraceRuntime
 
 func log2(_ x: Double) -> Double { Glibc.log2(x) }
 
@@ -12,9 +13,7 @@ enum DemoTime {
     }
 
     static func nowMilliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        SystemClock().wallMicroseconds() / 1000
     }
 
     static func sleep(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }

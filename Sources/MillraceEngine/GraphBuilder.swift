@@ -72,7 +72,7 @@ struct GraphBuilder {
     private func makeSource(_ source: SourcePlan) throws(Diagnostic) -> any Source {
         switch source.connector {
         case "kafka":
-            return try KafkaSource(
+            return try KafkaConnector.makeSource(
                 plan: source, formats: formats, limits: options.limits, clock: options.clock, log: options.log,
                 shard: source.isStatic ? 0 : shard, shards: source.isStatic ? 1 : shards)
         case "postgres":

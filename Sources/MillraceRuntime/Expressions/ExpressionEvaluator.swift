@@ -110,7 +110,7 @@ public final class ExpressionEvaluator {
             if state == CellState.valid {
                 if cells.ints[k] != 0 { passed.append(Int32(k)) }
             } else if state != CellState.null {
-                try onError(k, RowErrorCode(rawValue: state) ?? .invalidArgument)
+                try onError(k, RowErrorCode.of(state))
             }
         }
         return passed

@@ -48,6 +48,6 @@ public protocol ShardObserver: AnyObject, Sendable {
     /// A transaction is durable. `latencies`: event (record timestamp) to commit of a sample of its records, microseconds.
     func committed(rows: Int, latencies: [Int64])
     func advanced(source: Int, watermark: Int64)
-    /// Records between the reader and the newest known, over the source's partitions; nil when unknown.
+    /// A bounded source has ended.
     func finished(source: Int)
 }

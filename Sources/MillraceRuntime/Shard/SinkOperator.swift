@@ -7,10 +7,8 @@ public final class SinkOperator: Operator {
     public var writtenRows = 0
     /// NOT NULL columns whose NULLs the sink would write.
     private let required: [(index: Int, name: String)]
-    private let selection = RowSelection()
-    private var kept: [Int32] = []
-    private let guarded = ColumnBatch(columns: [])
-    private var own: [Column] = []
+    private let fresh = RowSelection()
+    private let complete = RowSelection()
 
     /// - Parameter required: columns that must not be NULL, by index and name; rows that have one are rejected.
     public init(sink: any Sink, required: [(index: Int, name: String)] = [], object: String) {
@@ -32,37 +30,26 @@ public final class SinkOperator: Operator {
 
     private func withoutNulls(_ batch: ColumnBatch, _ context: ShardContext) throws(Diagnostic) -> ColumnBatch {
         guard required.contains(where: { !batch.columns[$0.index].allValid }) else { return batch }
-        selection.clear()
+        complete.clear()
         for row in 0..<batch.count {
             if let missing = required.first(where: { !batch.columns[$0.index].isValid(row) }) {
                 try context.reject(
                     origin: batch.metadata.origins[row], .notNullViolation, object: object,
                     detail: "column \"\(missing.name)\"")
             } else {
-                selection.append(row)
+                complete.append(row)
             }
         }
-        return selection.apply(batch)
+        return complete.apply(batch)
     }
 
     /// Rows that only rebuild windows must not be written again.
     private func withoutReplayed(_ batch: ColumnBatch, context: ShardContext) -> ColumnBatch {
         guard !context.appliedOffsets.isEmpty else { return batch }
-        kept.removeAll(keepingCapacity: true)
+        fresh.clear()
         for row in 0..<batch.count where !context.isReplayed(origin: batch.metadata.origins[row]) {
-            kept.append(Int32(row))
+            fresh.append(row)
         }
-        if kept.count == batch.count { return batch }
-        if own.isEmpty { own = batch.columns.map { Column($0.type) } }
-        kept.withUnsafeBufferPointer { indices in
-            guard let base = indices.baseAddress, !indices.isEmpty else { return }
-            for (target, source) in zip(own, batch.columns) {
-                target.gather(from: source, indices: base, count: indices.count)
-            }
-            guarded.metadata.gather(from: batch.metadata, indices: base, count: indices.count)
-        }
-        guarded.columns = own
-        guarded.count = kept.count
-        return guarded
+        return fresh.apply(batch)
     }
 }

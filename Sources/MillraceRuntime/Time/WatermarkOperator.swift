@@ -148,15 +148,6 @@ public final class WatermarkOperator: Operator {
         try announce(context)
     }
 
-    /// A partition of a bounded source has ended: it holds nothing back any more.
-    public func finish(partition: Int, context: ShardContext) throws(Diagnostic) {
-        setPartitionCount(partition + 1)
-        partitions[partition].watermark = EventTime.end
-        // The end of all is announced by `advance(to: .end)`, after the source's last batch.
-        if partitions.contains(where: { $0.watermark != EventTime.end }) { combine() }
-        try announce(context)
-    }
-
     /// The minimum over the partitions that are not idle; never back.
     private func combine() {
         guard replaying == 0 else { return }

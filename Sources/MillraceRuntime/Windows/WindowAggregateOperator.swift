@@ -180,7 +180,7 @@ public final class WindowAggregateOperator: Operator {
     private func firstError(_ batch: ColumnBatch, _ row: Int) -> RowErrorCode? {
         for index in readColumns {
             let state = batch.columns[index].states[row]
-            if state > CellState.valid { return RowErrorCode(rawValue: state) ?? .invalidArgument }
+            if state > CellState.valid { return .of(state) }
         }
         return nil
     }
