@@ -70,7 +70,8 @@ final class Connection {
     }
 
     /// Connects and waits. The session speaks UTC.
-    static func connect(_ address: PostgresAddress, commitsSynchronously: Bool = true) throws(Diagnostic) -> Connection {
+    static func connect(_ address: PostgresAddress, commitsSynchronously: Bool = true) throws(Diagnostic) -> Connection
+    {
         guard let raw = withParameters(address, { PQconnectdbParams($0, $1, 1) }) else {
             throw Diagnostic("out of memory for a PostgreSQL connection", fault: .external)
         }
