@@ -12,6 +12,8 @@ enum ShardCount {
             switch node.kind {
             case .windowAggregate, .groupAggregate:
                 return (1, "an aggregate needs all rows of a group on one shard")
+            case .over, .windowRank, .sort, .limit:
+                return (1, "OVER, ORDER BY and LIMIT need all rows on one shard")
             default: continue
             }
         }

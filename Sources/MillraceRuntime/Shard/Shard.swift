@@ -13,6 +13,7 @@ public final class Shard {
     private let stopRequested = Atomic<Bool>(false)
     private var inputs: [ShardInput]
     private let sinks: [SinkOperator]
+    private let timers: [ProcessingTimeOperator]
     private var deadLetters: [DeadLetter] = []
     private var commits: CommitQueue
     private var rejections: RejectionLog
@@ -30,6 +31,7 @@ public final class Shard {
         self.observer = observer
         inputs = graph.inputs.map { ShardInput($0) }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
+        timers = graph.operators.compactMap { $0 as? ProcessingTimeOperator }
         generations = graph.sessions.map(\.connectionGeneration)
         rejections = RejectionLog(
             isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
@@ -171,6 +173,10 @@ public final class Shard {
                 observer.advanced(source: input.index, watermark: watermark.combinedWatermark)
             }
         }
+        for timer in timers {
+            let now = context.clock.wallMicroseconds()
+            if let deadline = timer.nextDeadline, now >= deadline { try timer.tick(now: now, context: context) }
+        }
         reportWrites()
         for lookup in graph.lookups { try lookup.maintain(now: context.clock.monotonicMicroseconds()) }
     }
@@ -275,6 +281,9 @@ public final class Shard {
                 timeout = min(timeout, deadline <= wall ? 0 : deadline - wall)
             }
             if input.source.descriptor < 0 && input.source.wakeDeadline == nil { timeout = min(timeout, 1000) }
+        }
+        for timer in timers {
+            if let deadline = timer.nextDeadline { timeout = min(timeout, deadline - context.clock.wallMicroseconds()) }
         }
         // A held-back shard must not spin on the source that it does not read.
         for input in inputs where !input.isFinished {
