@@ -17,7 +17,8 @@ struct CommitQueue {
     private let checkpoint: (any SinkSession)?
     private var inFlight: [Commit] = []
     private var held: (commit: Commit, deadLetters: [DeadLetter])?
-    private var ticket: Int64 = 0
+    /// Of the last submit.
+    private(set) var ticket: Int64 = 0
     private var samples: [Int64] = []
     /// Rows handed to sinks since the last submit.
     var writtenRows = 0

@@ -6,20 +6,20 @@ import Glibc
 /// Level-triggered. Owned by one thread; only `wake` may be called from others.
 final class EventLoop {
     private let epoll: Int32
-    private let waker: Int32
+    private let wakeDescriptor: Int32
     private var watched: [Int32: UInt32] = [:]
     private var ready = [Int32](repeating: 0, count: 64)
     private var masks = [UInt32](repeating: 0, count: 64)
 
     init() {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-        waker = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
-        precondition(epoll >= 0 && waker >= 0, "no descriptors left")
-        _ = millrace_epoll_watch(epoll, waker, EPOLLIN.rawValue)
+        wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+        precondition(epoll >= 0 && wakeDescriptor >= 0, "no descriptors left")
+        _ = millrace_epoll_watch(epoll, wakeDescriptor, EPOLLIN.rawValue)
     }
 
     deinit {
-        close(waker)
+        close(wakeDescriptor)
         close(epoll)
     }
 
@@ -46,14 +46,22 @@ final class EventLoop {
             milliseconds = Int32(clamping: (max(timeout, 0) + 999) / 1000)
         }
         let count = millrace_epoll_wait(epoll, &ready, &masks, 64, milliseconds)
-        for i in 0..<Int(max(count, 0)) where ready[i] == waker {
+        for i in 0..<Int(max(count, 0)) where ready[i] == wakeDescriptor {
             var value: UInt64 = 0
-            _ = read(waker, &value, 8)
+            _ = read(wakeDescriptor, &value, 8)
         }
+    }
+
+    /// `wake` for other threads.
+    var waker: @Sendable () -> Void {
+        // A write to an eventfd is all it does; the closure keeps the descriptor open.
+        struct Handle: @unchecked Sendable { let loop: EventLoop }
+        let handle = Handle(loop: self)
+        return { handle.loop.wake() }
     }
 
     func wake() {
         var one: UInt64 = 1
-        _ = write(waker, &one, 8)
+        _ = write(wakeDescriptor, &one, 8)
     }
 }

@@ -47,20 +47,46 @@ public final class Shard {
     /// - Parameter positions: where the last run left off, by source name.
     /// - Throws: the first error that cannot pass by itself. What was committed stays committed.
     public func run(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
-        context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
-        defer { for input in inputs { input.source.close() } }
-        try loadStaticTables()
-        try start(from: positions)
+        defer { close() }
+        try begin(from: positions)
         while !stopRequested.load(ordering: .acquiring) {
-            let working = try pollOnce()
-            try tick()
-            try submitIfDue(force: false)
-            try drive()
-            if inputs.allSatisfy(\.isFinished) { break }
-            if !working { try waitForWork() }
+            switch try turn() {
+            case .working: continue
+            case .waiting: try waitForWork()
+            case .finished:
+                try finish()
+                return
+            }
         }
         try finish()
     }
+
+    /// What one turn came to.
+    package enum Turn { case working, waiting, finished }
+
+    /// The parts of `run`, for tests that run several shards by turns on one thread.
+    package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
+        context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
+        try loadStaticTables()
+        try start(from: positions)
+    }
+
+    package func turn() throws(Diagnostic) -> Turn {
+        var working = try pollOnce()
+        try tick()
+        if let exchange = graph.exchange {
+            let mayEmit = { [unowned self] in !self.isHeldBack }
+            if try exchange.turn(mayEmit: mayEmit, context: context) { working = true }
+            reportWrites()
+            deadLetters += exchange.release()
+        }
+        try submitIfDue(force: false)
+        try drive()
+        if inputs.allSatisfy(\.isFinished), graph.exchange?.isComplete ?? true { return .finished }
+        return working ? .working : .waiting
+    }
+
+    package func close() { for input in inputs { input.source.close() } }
 
     // MARK: Start
 
@@ -75,8 +101,13 @@ public final class Shard {
     }
 
     private func start(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
+        for (index, window) in graph.operators.lazy.compactMap({ $0 as? WindowAggregateOperator }).enumerated() {
+            window.restore(EmittedWindows(positions, window: index), index: index)
+        }
+        let windows = graph.operators.count { $0 is WindowAggregateOperator }
+        graph.exchange?.start(inputs, wake: loop.waker)
         for i in inputs.indices where !inputs[i].plan.isStatic {
-            try inputs[i].start(from: positions[inputs[i].plan.name] ?? [])
+            try inputs[i].start(from: positions, windows: windows)
             loop.watch(inputs[i].source.descriptor)
         }
         commits.lastPositions = context.clock.monotonicMicroseconds()
@@ -86,7 +117,7 @@ public final class Shard {
 
     /// One poll of every source that may be polled; true when at least one had something.
     private func pollOnce() throws(Diagnostic) -> Bool {
-        guard !isHeldBack else { return false }
+        guard !isHeldBack, !waitsForExchange else { return false }
         var working = false
         for i in inputs.indices where !inputs[i].isFinished {
             if case .more = try poll(i) { working = true }
@@ -107,12 +138,18 @@ public final class Shard {
         return false
     }
 
+    /// Closed windows wait for other shards' commits: what they hold is bounded like rows that wait for their own.
+    private var waitsForExchange: Bool {
+        graph.exchange.map { $0.waitingGroups >= context.limits.uncommittedRows } ?? false
+    }
+
     private func poll(_ i: Int) throws(Diagnostic) -> SourceStatus {
         let input = inputs[i]
         context.arena.reset()
         context.records = input.batch.records
         context.source = input.index
         context.appliedOffsets = input.appliedOffsets
+        context.undecidedOffsets = input.undecidedOffsets
         let status = try input.source.poll(into: input.batch)
         let records = input.batch.records.count
         if records > 0 || input.batch.rows.count > 0 {
@@ -133,6 +170,7 @@ public final class Shard {
         }
         context.records = nil
         context.appliedOffsets = []
+        context.undecidedOffsets = []
         return status
     }
 
@@ -200,7 +238,16 @@ public final class Shard {
                 hint: Shard.place(of: letter)
                     + "Table \"\(letter.source)\" has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out."
             )
-        case .deadLetter: if keepsDeadLetters { deadLetters.append(letter) }
+        case .deadLetter:
+            guard keepsDeadLetters else { return }
+            if let exchange = graph.exchange, let late = rejection.late, let input, let partition = letter.partition,
+                let place = inputs.firstIndex(where: { $0 === input }),
+                let index = input.source.partitions.firstIndex(of: partition),
+                exchange.hold(letter, late, input: place, partition: index)
+            {
+                return
+            }
+            deadLetters.append(letter)
         }
     }
 
@@ -236,15 +283,27 @@ public final class Shard {
         let now = context.clock.monotonicMicroseconds()
         let hasRows = commits.writtenRows > 0 || !deadLetters.isEmpty
         let hasMoved = inputs.contains { $0.hasMoved }
-        let positionsAreDue = hasMoved && (force || now - commits.lastPositions >= Shard.positionsIntervalMicroseconds)
+        if !hasMoved, !hasRows { graph.exchange?.nothingMoved() }
+        var positionsAreDue = hasMoved && (force || now - commits.lastPositions >= Shard.positionsIntervalMicroseconds)
+        if let exchange = graph.exchange, exchange.wantsCommit { positionsAreDue = true }
         guard hasRows || positionsAreDue, commits.canSubmit else { return }
         var positions: [SourceName: [SourcePosition]] = [:]
-        for input in inputs where !input.plan.isStatic && input.hasMoved {
-            positions[input.plan.name] = input.positions(operators: graph.operators)
+        for (place, input) in inputs.enumerated() where !input.plan.isStatic && input.hasMoved {
             input.hasMoved = false
+            let moved = input.positions(
+                operators: graph.operators, exchange: graph.exchange, input: place, now: now, isComplete: force)
+            positions.merge(moved) { $1 }
+        }
+        if let emitted = graph.exchange?.positions(), !emitted.isEmpty {
+            positions[EmittedWindows.sourceName] = emitted
         }
         commits.lastPositions = now
+        guard commits.writtenRows > 0 || !deadLetters.isEmpty || !positions.isEmpty else {
+            graph.exchange?.nothingMoved()
+            return
+        }
         try commits.submit(positions: positions, deadLetters: deadLetters)
+        graph.exchange?.submitted(commits.ticket)
         deadLetters.removeAll(keepingCapacity: true)
     }
 
@@ -252,6 +311,7 @@ public final class Shard {
         let done = try commits.drive(now: context.clock.monotonicMicroseconds())
         guard !done.isEmpty else { return }
         let wall = context.clock.wallMicroseconds()
+        if let newest = done.last { graph.exchange?.durable(newest.ticket) }
         for commit in done {
             observer.committed(rows: commit.rows, latencies: commit.sampledTimestamps.map { wall - $0 })
             for input in inputs {
@@ -294,7 +354,7 @@ public final class Shard {
     }
 
     /// Commits what has been processed. Open windows are not fired by a stop: replay rebuilds them.
-    private func finish() throws(Diagnostic) {
+    package func finish() throws(Diagnostic) {
         let patience: Int64 = 10_000_000
         let deadline = context.clock.monotonicMicroseconds() + patience
         while commits.writtenRows > 0 || !deadLetters.isEmpty || inputs.contains(where: \.hasMoved) || commits.isBusy {

@@ -14,10 +14,11 @@ final class ScriptedSource: Source {
 
     static let crash = Diagnostic("the process dies here", fault: .bug)
 
-    init(_ log: [[[Value]]], random: SeededGenerator, crashAfterPolls: Int?) {
+    /// - Parameter numbers: of the partitions that `log` holds; by default they are counted from 0.
+    init(_ log: [[[Value]]], numbers: [Int]? = nil, random: SeededGenerator, crashAfterPolls: Int?) {
         self.log = log
         self.random = random
-        partitions = log.indices.map { SourcePartition(topic: "t", partition: Int32($0)) }
+        partitions = (numbers ?? Array(log.indices)).map { SourcePartition(topic: "t", partition: Int32($0)) }
         next = log.map { _ in 0 }
         pollsLeft = crashAfterPolls ?? .max
         isBounded = crashAfterPolls == nil
@@ -25,7 +26,10 @@ final class ScriptedSource: Source {
 
     func isAtEnd(partition: Int) -> Bool { next[partition] == log[partition].count }
     func start(from positions: [SourcePosition]) throws(Diagnostic) {
-        for position in positions { next[Int(position.partition.partition)] = Int(position.replayOffset) }
+        for position in positions {
+            guard let index = partitions.firstIndex(of: position.partition) else { continue }
+            next[index] = Int(position.replayOffset)
+        }
     }
     func nextOffset(partition: Int) -> Int64 { Int64(next[partition]) }
     func committed(_ positions: [SourcePosition]) {}
@@ -35,7 +39,7 @@ final class ScriptedSource: Source {
         batch.clear()
         pollsLeft -= 1
         if pollsLeft < 0 { throw ScriptedSource.crash }
-        for _ in 0..<Int.random(in: 0...20, using: &random) {
+        for _ in 0..<Int.random(in: 0...20, using: &random) where !log.isEmpty {
             let partition = Int.random(in: 0..<log.count, using: &random)
             guard next[partition] < log[partition].count else { continue }
             let origin = batch.records.count
