@@ -22,14 +22,13 @@ test: ## every test, integration included
 	Scripts/test
 
 bench: build ## latency, throughput, start-up, memory from Kafka to PostgreSQL: make bench BENCH='--rates 5000 --seconds 10'
-	Scripts/test-broker install
 	swift run -c release --package-path Benchmarks bench $(BENCH)
 
-bench-micro: ## the steps of the hot path: time, instructions, allocations; fails when one costs more than its baseline
+bench-micro: deps ## the steps of the hot path: time, instructions, allocations; fails when one costs more than its baseline
 	swift run -c release --package-path Benchmarks micro $(BENCH)
 
 lint: ## format check and the Docker files
 	Scripts/lint
 
 clean: ## remove build products and fetched libraries
-	rm -rf .build .deps
+	rm -rf .build .deps Benchmarks/.build

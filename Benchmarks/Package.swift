@@ -43,7 +43,11 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "BenchmarkTests", dependencies: ["bench", "micro", "Workloads", millrace("MillraceModels")],
+            name: "BenchmarkTests",
+            dependencies: [
+                "bench", "micro", "Workloads", millrace("MillraceCore"), millrace("MillraceRuntime"),
+                millrace("MillraceModels"),
+            ],
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

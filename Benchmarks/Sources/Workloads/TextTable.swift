@@ -3,7 +3,13 @@ public struct TextTable {
     public var heading: [String]
     public var rows: [[String]] = []
 
-    public init(_ heading: [String]) { self.heading = heading }
+    /// How many columns, from the left, hold names; the others hold numbers.
+    public let names: Int
+
+    public init(_ heading: [String], names: Int) {
+        self.heading = heading
+        self.names = names
+    }
 
     public var text: String {
         var widths = heading.map(\.count)
@@ -12,9 +18,7 @@ public struct TextTable {
             "| "
                 + cells.enumerated().map { i, cell in
                     let blanks = String(repeating: " ", count: widths[i] - cell.count)
-                    // Numbers to the right, names to the left.
-                    let isNumber = cell.first.map { $0.isNumber || $0 == "-" || $0 == "+" } ?? false
-                    return isNumber ? blanks + cell : cell + blanks
+                    return i < names ? cell + blanks : blanks + cell
                 }.joined(separator: " | ") + " |\n"
         }
         let rule = "|" + widths.map { String(repeating: "-", count: $0 + 2) + "|" }.joined() + "\n"

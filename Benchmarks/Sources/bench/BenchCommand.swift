@@ -85,6 +85,9 @@ struct BenchCommand: ParsableCommand {
             PostgreSQL \(surroundings.postgresVersion), librdkafka \(librdkafkaVersion)
 
             """)
+        if bootstrap == nil {
+            print("The test broker answers empty fetches at once: idle CPU and latency are its own. See --bootstrap.\n")
+        }
         let settings = Trial.Settings(
             seconds: seconds + warmup, warmupSeconds: warmup, idleSeconds: idle, partitions: partitions,
             patienceSeconds: 30)

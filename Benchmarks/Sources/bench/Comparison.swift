@@ -28,7 +28,7 @@ enum Comparison {
     }
 
     static func table(_ records: [FlatRecord], against earlier: [FlatRecord]) -> String {
-        var table = TextTable(["job", "load", "engine", "than"] + columns.map(\.0))
+        var table = TextTable(["job", "load", "engine", "than"] + columns.map(\.0), names: 4)
         for record in records {
             guard let base = earlier.last(where: { isSame($0, record) }) else { continue }
             table.rows.append(

@@ -12,7 +12,7 @@ enum Report {
             "peak MB", "start s", "idle cores", "foreign", "rows",
         ]
         if comparesEngines { heading += ["p50 x", "p99 x", "p99.9 x", "events/s x", "per core x", "start x"] }
-        var table = TextTable(heading)
+        var table = TextTable(heading, names: 3)
         for record in records {
             func cell(_ name: String) -> String { significant(record.number(name)) }
             func count(_ name: String) -> String { record.number(name).map { grouped(Int($0)) } ?? "-" }
