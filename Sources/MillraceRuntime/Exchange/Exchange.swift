@@ -24,7 +24,7 @@ public final class Exchange: Sendable {
 
     func onWake(_ shard: Int, _ wake: @escaping @Sendable () -> Void) { wakers[shard].set(wake) }
     func wake(_ shard: Int) { wakers[shard].call() }
-    func wakeOthers(than shard: Int) { for other in 0..<shards where other != shard { wake(other) } }
+    func wakeAll() { for shard in 0..<shards { wake(shard) } }
 
     private final class Waker: Sendable {
         private let body = Mutex<(@Sendable () -> Void)?>(nil)

@@ -90,8 +90,8 @@ public final class ExchangeMember {
     /// Every window of every shard has been emitted, durably. Only after the end of bounded input.
     var isComplete: Bool { held.allSatisfy(\.isEmpty) && exchange.channels.allSatisfy { $0.durable == EventTime.end } }
 
-    /// Groups of closed windows that wait for other shards' commits: bounded by not reading on.
-    var waitingGroups: Int { windows.reduce(0) { $0 + $1.retainedGroups } }
+    /// Groups of closed windows, and dead letters, that wait for other shards' commits: bounded by not reading on.
+    var waitingRows: Int { windows.reduce(0) { $0 + $1.retainedGroups } + held.reduce(0) { $0 + $1.count } }
 
     // MARK: - Late rows
 
@@ -149,7 +149,10 @@ public final class ExchangeMember {
 
     /// Nothing was read since the last commit: that one covers what has closed since.
     func nothingMoved() {
-        for (index, window) in windows.enumerated() { window.covered(by: lastTicket, isHeld(index)) }
+        for (index, window) in windows.enumerated() {
+            window.covered(by: lastTicket, isHeld(index))
+            _ = window.sendClosed(durable: durableTicket)
+        }
     }
 
     /// What this shard has emitted, to be stored with the next commit.
@@ -186,7 +189,7 @@ public final class ExchangeMember {
             isNews = window.durable(ticket) || isNews
             _ = window.sendClosed(durable: ticket)
         }
-        if isNews { exchange.wakeOthers(than: shard) }
+        if isNews { exchange.wakeAll() }
     }
 }
 

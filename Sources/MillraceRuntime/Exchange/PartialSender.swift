@@ -119,7 +119,7 @@ final class PartialSender {
         }
         guard count > 0 else { return false }
         waiting.removeFirst(count)
-        for owner in 0..<exchange.shards { exchange.wake(owner) }
+        exchange.wakeAll()
         return true
     }
 

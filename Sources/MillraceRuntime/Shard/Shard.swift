@@ -140,7 +140,7 @@ public final class Shard {
 
     /// Closed windows wait for other shards' commits: what they hold is bounded like rows that wait for their own.
     private var waitsForExchange: Bool {
-        graph.exchange.map { $0.waitingGroups >= context.limits.uncommittedRows } ?? false
+        graph.exchange.map { $0.waitingRows >= context.limits.uncommittedRows } ?? false
     }
 
     private func poll(_ i: Int) throws(Diagnostic) -> SourceStatus {

@@ -222,7 +222,9 @@ struct ShardExchangeTests {
                 }
             }
         }
-        func ids(_ rows: [[Value]]) -> [Int64] { rows.compactMap { if case .integer(let id) = $0[1] { id } else { nil } } }
+        func ids(_ rows: [[Value]]) -> [Int64] {
+            rows.compactMap { if case .integer(let id) = $0[1] { id } else { nil } }
+        }
         let wantedKeyed = keyed.map { place, rows in
             let count = Value.integer(Int64(rows.count))
             return [place[1], count, .integer(ids(rows).min()!), count, place[1], place[0]] as [Value]
