@@ -9,6 +9,8 @@ final class ShardInput {
     let watermark: WatermarkOperator?
     let batch: SourceBatch
     var isFinished = false
+    /// To be polled at the next occasion: its descriptor was ready, or the last poll left something.
+    var isReady = true
     /// Positions differ from the last submitted ones.
     var hasMoved = false
     var reportedWatermark = EventTime.none
@@ -63,8 +65,32 @@ final class ShardInput {
         if isDone { appliedOffsets = [] }
     }
 
-    /// Where a restart would go on now.
-    func positions(operators: [Operator]) -> [SourcePosition] {
+    func isDue(_ now: Int64) -> Bool {
+        if isFinished { return false }
+        if isReady || source.descriptor < 0 { return true }
+        guard let deadline = source.wakeDeadline else { return false }
+        return now >= deadline
+    }
+
+    /// How long the shard may sleep as far as this source goes, microseconds; 0 or less: not at all.
+    func patience(_ now: Int64, _ clock: any Clock, isHeldBack: Bool) -> Int64 {
+        if isReady, !isHeldBack { return 0 }
+        var patience = Int64.max
+        if let deadline = source.wakeDeadline {
+            patience = deadline - now
+        } else if source.descriptor < 0 {
+            patience = 1000
+        }
+        if let deadline = watermark?.nextDeadline {
+            // A deadline may be "at once", far below any clock.
+            let wall = clock.wallMicroseconds()
+            patience = min(patience, deadline <= wall ? 0 : deadline - wall)
+        }
+        return patience
+    }
+
+    /// Where a restart would go on now, in place of what `result` holds.
+    func writePositions(to result: inout [SourcePosition], operators: [Operator]) {
         let partitions = source.partitions
         replayScratch.removeAll(keepingCapacity: true)
         for partition in partitions.indices { replayScratch.append(next(partition)) }
@@ -76,15 +102,13 @@ final class ShardInput {
             // late nor open those windows again.
             combined = operators.reduce(own.max() ?? EventTime.none) { max($0, $1.emittedThrough) }
         }
-        var result: [SourcePosition] = []
-        result.reserveCapacity(partitions.count)
+        result.removeAll(keepingCapacity: true)
         for (i, partition) in partitions.enumerated() {
             result.append(
                 SourcePosition(
                     partition: partition, nextOffset: next(i), replayOffset: replayScratch[i],
                     watermark: i < own.count ? own[i] : EventTime.none, emittedWatermark: combined))
         }
-        return result
     }
 
     private func next(_ partition: Int) -> Int64 {
