@@ -170,7 +170,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         return transactions.count < limits.transactionsInFlight
     }
 
-    public func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter])
+    public func submit(ticket: Int64, positions: SourceProgress, deadLetters: [DeadLetter])
         throws(Diagnostic)
     {
         precondition(epoch > 0, "submit before open or join")

@@ -135,7 +135,7 @@ struct PostgresSessionTests {
             reason: .undecodable, detail: "not JSON", time: 1_000_001)
         let position = SourcePosition(
             partition: partition, nextOffset: 42, replayOffset: 40, watermark: 5, emittedWatermark: 4)
-        try session.submit(ticket: 5, positions: ["bids": [position]], deadLetters: [letter])
+        try session.submit(ticket: 5, positions: [("bids", [position])], deadLetters: [letter])
         try session.wait(for: 5)
         let rows = try database.sql(
             """

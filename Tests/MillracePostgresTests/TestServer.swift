@@ -85,7 +85,7 @@ extension PostgresSession {
         let position = SourcePosition(
             partition: SourcePartition(topic: "bids", partition: 0), nextOffset: offset ?? ticket,
             replayOffset: offset ?? ticket)
-        try submit(ticket: ticket, positions: ["bids": [position]], deadLetters: letters)
+        try submit(ticket: ticket, positions: [("bids", [position])], deadLetters: letters)
     }
     @discardableResult
     func open(_ name: String = "p", fingerprint: String = "f", plan: String = "a\nb", reset: Bool = false) throws

@@ -65,7 +65,7 @@ public final class ColumnBatch {
 
     /// Forgets all rows of all columns.
     public func clear() {
-        for column in columns { column.clear() }
+        columns.forEachBorrowed { $0.clear() }
         count = 0
     }
 

@@ -9,6 +9,8 @@ final class ShardInput {
     let watermark: WatermarkOperator?
     let batch: SourceBatch
     var isFinished = false
+    /// To be polled at the next occasion: its descriptor was ready, or the last poll left something.
+    var isReady = true
     /// Positions differ from the last submitted ones.
     var hasMoved = false
     var reportedWatermark = EventTime.none
@@ -92,17 +94,43 @@ final class ShardInput {
         }
     }
 
+    func isDue(_ now: Int64) -> Bool {
+        if isFinished { return false }
+        if isReady || source.descriptor < 0 { return true }
+        guard let deadline = source.wakeDeadline else { return false }
+        return now >= deadline
+    }
+
+    /// How long the shard may sleep as far as this source goes, microseconds; 0 or less: not at all.
+    func patience(_ now: Int64, _ clock: any Clock, isHeldBack: Bool) -> Int64 {
+        if isReady, !isHeldBack { return 0 }
+        var patience = Int64.max
+        if let deadline = source.wakeDeadline {
+            patience = deadline - now
+        } else if source.descriptor < 0 {
+            patience = 1000
+        }
+        if let deadline = watermark?.nextDeadline {
+            // A deadline may be "at once", far below any clock.
+            let wall = clock.wallMicroseconds()
+            patience = min(patience, deadline <= wall ? 0 : deadline - wall)
+        }
+        return patience
+    }
+
     /// Where a restart would go on now, as far as it is not stored yet: partitions that were read, and from time to time
     /// those of which less would have to be read again.
     ///
     /// - Parameters:
-    ///   - isComplete: all that has changed.
+    ///   - result: takes the table's positions; empty.
+    ///   - late: takes those of `LateVerdicts`, by their names.
     ///   - exchange: on several shards, what all of them have emitted is what counts.
     ///   - input: this input's place among the shard's.
-    /// - Returns: positions by source name; the name of a table, or one of `LateVerdicts`.
-    func positions(
-        operators: [Operator], exchange: ExchangeMember?, input: Int, now: Int64, isComplete: Bool
-    ) -> [SourceName: [SourcePosition]] {
+    ///   - isComplete: all that has changed.
+    func writePositions(
+        to result: inout [SourcePosition], late: inout SourceProgress, operators: [Operator],
+        exchange: ExchangeMember?, input: Int, now: Int64, isComplete: Bool
+    ) {
         let partitions = source.partitions
         replayScratch.removeAll(keepingCapacity: true)
         // What is still to be read again may hold rows of open windows.
@@ -119,8 +147,6 @@ final class ShardInput {
         }
         let isComplete = isComplete || now - (lastComplete ?? 0) >= ShardInput.completeIntervalMicroseconds
         if isComplete { lastComplete = now }
-        var result: [SourcePosition] = []
-        var positions: [SourceName: [SourcePosition]] = [:]
         for (i, partition) in partitions.enumerated() {
             let next = next(i)
             for window in verdicts.indices {
@@ -129,7 +155,7 @@ final class ShardInput {
                 if let verdict = verdicts[window].position(
                     of: partition, i, read: source.nextOffset(partition: i), next: next, firstHeld: firstHeld)
                 {
-                    positions[LateVerdicts.sourceName(of: plan.name, window: window), default: []].append(verdict)
+                    late.append(verdict, of: LateVerdicts.sourceName(of: plan.name, window: window))
                 }
             }
             let position = SourcePosition(
@@ -158,12 +184,21 @@ final class ShardInput {
             result.append(stored[0])
         }
         storedWatermark = max(storedWatermark, combined)
-        if !result.isEmpty { positions[plan.name] = result }
-        return positions
     }
 
     private func next(_ partition: Int) -> Int64 {
         let read = source.nextOffset(partition: partition)
         return partition < appliedOffsets.count ? max(read, appliedOffsets[partition]) : read
+    }
+}
+
+extension SourceProgress {
+    /// A position more of a source that may not be there yet; for the few that are not streams of the shard.
+    fileprivate mutating func append(_ position: SourcePosition, of name: SourceName) {
+        if let place = firstIndex(where: { $0.source == name }) {
+            self[place].positions.append(position)
+        } else {
+            append((name, [position]))
+        }
     }
 }

@@ -70,7 +70,7 @@ final class MemorySession: SinkSession {
     private struct Transaction {
         var ticket: Int64
         var rows: [String: [[Value]]]
-        var positions: [SourceName: [SourcePosition]]
+        var positions: SourceProgress
         var deadLetters: [DeadLetter]
     }
     private let database: MemoryDatabase
@@ -92,11 +92,11 @@ final class MemorySession: SinkSession {
     var uncommittedRows: Int { pending.values.reduce(0) { $0 + $1.count } }
     var canSubmit: Bool { inFlight.count < 2 }
 
-    func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]) throws(Diagnostic)
-    {
+    func submit(ticket: Int64, positions: SourceProgress, deadLetters: [DeadLetter]) throws(Diagnostic) {
         precondition(canSubmit, "submitted without a free slot")
         precondition(
-            !(pending.isEmpty && deadLetters.isEmpty && positions.isEmpty), "submitted although nothing has happened")
+            !(pending.isEmpty && deadLetters.isEmpty && positions.allSatisfy(\.positions.isEmpty)),
+            "submitted although nothing has happened")
         inFlight.append(Transaction(ticket: ticket, rows: pending, positions: positions, deadLetters: deadLetters))
         pending = [:]
     }
