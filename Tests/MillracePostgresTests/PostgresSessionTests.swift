@@ -229,7 +229,10 @@ struct PostgresSessionTests {
         #expect(letters.map { $0[4] } == ["bid 13", "bid 63", "bid 113", "bid 163", "bid 199"])
         #expect(letters.map { $0[5] != nil && $0[5]!.contains("trace") } == [false, true, false, false, false])
         #expect(letters[0][2] == "SQLSTATE 23514 (check violation), constraint \"t_id_check\"")
-        #expect(try database.sql("SELECT o.next_offset, c.commit_ticket FROM millrace.offsets o JOIN millrace.checkpoints c USING (shard)") == [["1", "1"]])
+        #expect(
+            try database.sql(
+                "SELECT o.next_offset, c.commit_ticket FROM millrace.offsets o JOIN millrace.checkpoints c USING (shard)"
+            ) == [["1", "1"]])
     }
 
     @Test func losesAndDoublesNothingWhenConnectionsBreak() throws {
