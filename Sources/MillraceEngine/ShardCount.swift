@@ -10,7 +10,7 @@ enum ShardCount {
         guard wanted > 1 else { return (1, nil) }
         for node in plan.nodes {
             switch node.kind {
-            case .windowAggregate, .groupAggregate:
+            case .windowAggregate, .groupAggregate, .updatingAggregate:
                 return (1, "an aggregate needs all rows of a group on one shard")
             default: continue
             }

@@ -40,11 +40,12 @@ public final class ShardContext {
         return partition < appliedOffsets.count && records.offset[Int(origin)] < appliedOffsets[partition]
     }
 
-    /// Sends a row to the dead-letter table. Replayed rows were judged before the restart: nothing happens.
+    /// Sends a row to the dead-letter table. Replayed rows were judged before the restart, retractions when their row came:
+    /// nothing happens.
     public func reject(origin: Int32, _ reason: RowErrorCode, object: String, detail: @autoclosure () -> String)
         throws(Diagnostic)
     {
-        if isReplayed(origin: origin) { return }
+        if origin == RowMetadata.retracted || isReplayed(origin: origin) { return }
         try onReject(Rejection(origin: origin, reason: reason, object: object, detail: detail()))
     }
 }
