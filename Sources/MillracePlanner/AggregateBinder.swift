@@ -21,6 +21,7 @@ final class AggregateBinder {
     private let inputBinder: ExpressionBinder
     private var log: DiagnosticLog { query.log }
     private var keys: [(expression: Expression, isNullable: Bool, name: String)] = []
+    private var hasFailedKey = false
     private var window: Window?
     /// Window columns that GROUP BY names.
     private var parts: Set<WindowColumn.Part> = []
@@ -42,7 +43,10 @@ final class AggregateBinder {
                 log.error("GROUPING SETS, ROLLUP and CUBE are not supported", at: syntax.range)
                 return nil
             }
-            if !bindKey(expression) { isFine = false }
+            if !bindKey(expression) {
+                isFine = false
+                hasFailedKey = true
+            }
         }
         if isFine, !checkWindow() { return nil }
         let binder = query.binder(inputBinder.scope, "SELECT")
@@ -227,9 +231,13 @@ final class AggregateBinder {
                 return .bound(windowBound(column.part))
             }
             if case .name(let names) = expression.kind {
-                log.error(
-                    "column \"\(names.map(\.text).joined(separator: "."))\" is neither in GROUP BY nor in an aggregate",
-                    at: expression.range)
+                // A key that failed may have been this column.
+                if !hasFailedKey {
+                    let name = names.map(\.text).joined(separator: ".")
+                    log.error(
+                        "column \"\(name)\" is neither in GROUP BY nor in an aggregate", at: expression.range,
+                        hint: "Add \(name) to GROUP BY, or take one value of the group, as in MAX(\(name)).")
+                }
                 return .failed
             }
             // A constant expression needs no group.
@@ -278,7 +286,12 @@ final class AggregateBinder {
     ) -> Bound? {
         guard case .group(let kind, let column, let written, _)? = window, written.name.text.uppercased() == function
         else {
-            log.error("\(name) needs \(function)(…) in GROUP BY", at: range)
+            var hint: String?
+            if case .group(_, _, let written, _)? = window {
+                let other = written.name.text.uppercased()
+                hint = "GROUP BY has \(other); write \(other)\(name.dropFirst(function.count))."
+            }
+            log.error("\(name) needs \(function)(…) in GROUP BY", at: range, hint: hint)
             return nil
         }
         var intervals = call.arguments.map(\.value)

@@ -31,15 +31,7 @@ public struct Planner: Sendable {
         let binder = ScriptBinder(registry: registry, variables: variables)
         binder.bind(parsed.script)
         var diagnostics = parsed.diagnostics
-        let hasSyntaxErrors = parsed.diagnostics.contains { $0.severity == .error }
-        if hasSyntaxErrors {
-            // A statement that could not be read may have defined a name: what follows from that is no error of its own.
-            diagnostics += binder.log.all.filter {
-                !$0.message.hasPrefix("unknown table") && !$0.message.hasPrefix("unknown model")
-            }
-        } else {
-            diagnostics += binder.log.all
-        }
+        diagnostics += binder.log.all.filter { !Self.isConsequence($0, of: parsed.lostNames) }
         if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert {
             diagnostics.append(
                 Diagnostic("the file has no INSERT statement", hint: "Add INSERT INTO sink SELECT … FROM source."))
@@ -56,5 +48,11 @@ public struct Planner: Sendable {
         let plan = PlanEmitter.emit(
             binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings)
         return PlanResult(plan: plan, diagnostics: diagnostics)
+    }
+
+    /// A CREATE statement that could not be read defined a name: that it is unknown is no error of its own.
+    private static func isConsequence(_ diagnostic: Diagnostic, of lostNames: Set<String>) -> Bool {
+        guard diagnostic.message.hasPrefix("unknown ") else { return false }
+        return lostNames.contains { diagnostic.message.lowercased().hasSuffix("\"\($0.lowercased())\"") }
     }
 }

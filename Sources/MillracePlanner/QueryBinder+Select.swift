@@ -11,6 +11,7 @@ extension QueryBinder {
         if let qualify = syntax.qualify { log.error("QUALIFY is not supported", at: qualify.range) }
         let from = syntax.from.map { table($0) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
+        relation.scope.aliases = syntax.aliases
         var filter = syntax.filter
         if let clause = filter, clause.containsMembership {
             guard let (rest, node) = memberships(of: clause, relation) else {
@@ -66,7 +67,7 @@ extension QueryBinder {
                 }
             }
         }
-        var node = LogicalNode.project(relation.node, items, object: object)
+        var node = LogicalNode.project(relation.node, items, object: object).namingLosses(syntax.items)
         if !broken.isEmpty {
             var columns = node.columns
             for index in broken { columns[index].isBroken = true }
@@ -90,7 +91,7 @@ extension QueryBinder {
         let name = qualifier.map(\.text).joined(separator: ".")
         guard let relation = scope.relations.first(where: { $0.alias == name }) else {
             log.error(
-                "unknown table \"\(name)\"", at: range, hint: NearestName.hint(name, in: scope.relations.map(\.alias)))
+                "unknown table \"\(name)\"", at: range, hint: scope.qualifierHint(name))
             return nil
         }
         return Array(relation.columns)

@@ -206,11 +206,9 @@ final class QueryBinder {
                 hint: "Use ML_PREDICT(TABLE …, MODEL \(name.text), DESCRIPTOR(…)).")
         case .broken: break
         case nil:
-            let known = catalog.relationNames + commonTables.flatMap(\.keys).sorted()
+            let common = commonTables.flatMap(\.keys).sorted()
             log.error(
-                "unknown table \"\(name.text)\"", at: name.range,
-                hint: NearestName.hint(name.text, in: known)
-                    ?? (known.isEmpty ? "Define it first with CREATE TABLE." : nil))
+                "unknown table \"\(name.text)\"", at: name.range, hint: catalog.relationHint(name.text, or: common))
         }
         return nil
     }

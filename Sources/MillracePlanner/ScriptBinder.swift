@@ -101,7 +101,7 @@ final class ScriptBinder {
                 } else {
                     log.error(
                         "unknown table \"\(like.source.text)\"", at: like.source.range,
-                        hint: NearestName.hint(like.source.text, in: query.catalog.relationNames))
+                        hint: query.catalog.relationHint(like.source.text))
                 }
                 query.catalog.add(syntax.name.text, .broken)
                 return

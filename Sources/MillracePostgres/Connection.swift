@@ -55,15 +55,30 @@ final class Connection {
         }
     }
 
+    /// What every session of ours sets, as one query.
+    ///
+    /// A generic plan from the first execution on: by default the server plans a prepared statement anew five times before
+    /// it settles for one, which the first rows of a run and of each rare sink would wait for.
+    func settings(commitsSynchronously: Bool) -> String {
+        var settings = [
+            ("TimeZone", "UTC"), ("DateStyle", "ISO"), ("IntervalStyle", "iso_8601"),
+            ("synchronous_commit", commitsSynchronously ? "on" : "off"),
+        ]
+        if PQserverVersion(raw) >= 120_000 { settings.append(("plan_cache_mode", "force_generic_plan")) }
+        return "SELECT "
+            + settings.map { "pg_catalog.set_config('\($0.0)', '\($0.1)', false)" }.joined(separator: ", ")
+    }
+
     /// Connects and waits. The session speaks UTC.
-    static func connect(_ address: PostgresAddress) throws(Diagnostic) -> Connection {
+    static func connect(_ address: PostgresAddress, commitsSynchronously: Bool = true) throws(Diagnostic) -> Connection
+    {
         guard let raw = withParameters(address, { PQconnectdbParams($0, $1, 1) }) else {
             throw Diagnostic("out of memory for a PostgreSQL connection", fault: .external)
         }
         let connection = Connection(raw)
         guard PQstatus(raw) == CONNECTION_OK else { throw connection.connectDiagnostic() }
         do {
-            try connection.run("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'")
+            try connection.run(connection.settings(commitsSynchronously: commitsSynchronously))
         } catch {
             throw error.diagnostic("could not set up the PostgreSQL session")
         }
@@ -131,6 +146,45 @@ final class Connection {
             PQexecParams(raw, sql, Int32(parameters.count), nil, $0.baseAddress, nil, nil, isBinary ? 1 : 0)
         }
         return try check(result)
+    }
+
+    /// Statements sent together, with text parameters; waits once. They are one transaction unless they say otherwise; the
+    /// first that fails ends it.
+    func pipeline(_ statements: [(sql: String, parameters: [String?])]) throws(ServerError) -> [QueryResult] {
+        try pipeline { raw in
+            for statement in statements {
+                let owned = statement.parameters.map { $0.map { strdup($0) } }
+                defer { for text in owned { free(text ?? nil) } }
+                let values = owned.map { text in (text ?? nil).map { UnsafePointer<CChar>($0) } }
+                let sent = values.withUnsafeBufferPointer {
+                    PQsendQueryParams(raw, statement.sql, Int32(values.count), nil, $0.baseAddress, nil, nil, 0)
+                }
+                if sent != 1 { return false }
+            }
+            return true
+        }
+    }
+
+    /// Sends what `send` sends up to one sync, and waits for the results.
+    @discardableResult
+    func pipeline(_ send: (OpaquePointer) -> Bool) throws(ServerError) -> [QueryResult] {
+        guard PQenterPipelineMode(raw) == 1, send(raw), PQpipelineSync(raw) == 1 else { throw error }
+        var results: [QueryResult] = []
+        var failure: ServerError?
+        while true {
+            guard let result = PQgetResult(raw) else {
+                if isBroken { throw error }
+                continue
+            }
+            if PQresultStatus(result) == PGRES_PIPELINE_SYNC {
+                PQclear(result)
+                break
+            }
+            do { results.append(try check(result)) } catch { failure = failure ?? error }
+        }
+        PQexitPipelineMode(raw)
+        if let failure { throw failure }
+        return results
     }
 
     func check(_ result: OpaquePointer?) throws(ServerError) -> QueryResult {

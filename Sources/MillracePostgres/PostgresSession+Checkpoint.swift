@@ -9,10 +9,9 @@ extension PostgresSession {
     {
         let connection = try idleConnection()
         do {
-            try connection.run("BEGIN")
             let positions = try takeOver(pipeline, fingerprint, planText, resetState, connection)
-            try connection.run("COMMIT")
             adopt(pipeline)
+            try prepareAll(connection)
             return positions
         } catch let error as ServerError {
             _ = try? connection.run("ROLLBACK")
@@ -38,10 +37,10 @@ extension PostgresSession {
                 try connection.run("ROLLBACK")
                 throw PostgresSession.fenced(pipeline)
             }
-            try enrol(pipeline, epoch, connection)
-            try connection.run("COMMIT")
+            _ = try connection.pipeline([enrolment(pipeline, epoch), ("COMMIT", [])])
             self.epoch = epoch
             adopt(pipeline)
+            try prepareAll(connection)
         } catch let error as ServerError {
             _ = try? connection.run("ROLLBACK")
             throw error.diagnostic("could not join pipeline \"\(pipeline)\"")
@@ -58,30 +57,43 @@ extension PostgresSession {
         pipelineBytes.append(pipeline)
         lastSubmitted = -1
         durable = -1
+        pages = PositionPages()
     }
 
-    private func enrol(_ pipeline: String, _ epoch: Int64, _ connection: Connection) throws(ServerError) {
-        try connection.query(
+    private typealias Query = (sql: String, parameters: [String?])
+
+    /// The session's fence, as it stands before the first ticket.
+    private func enrolment(_ pipeline: String, _ epoch: Int64) -> Query {
+        (
             """
-            INSERT INTO millrace.sessions (pipeline, shard, epoch, commit_ticket) VALUES ($1, $2::int4, $3::int8, -1)
-            ON CONFLICT (pipeline, shard) DO UPDATE SET epoch = excluded.epoch, commit_ticket = -1
-            """, [pipeline, String(shard), String(epoch)])
+            INSERT INTO millrace.checkpoints (pipeline, shard, page, epoch, commit_ticket)
+            VALUES ($1, $2::int4, 0, $3::int8, -1)
+            ON CONFLICT (pipeline, shard, page) DO UPDATE SET epoch = excluded.epoch, commit_ticket = -1
+            """, [pipeline, String(shard), String(epoch)]
+        )
     }
 
+    /// Two round trips: who owned the pipeline and what it was, then everything else.
     private func takeOver(
         _ pipeline: String, _ fingerprint: String, _ planText: String, _ resetState: Bool, _ connection: Connection
     ) throws -> [SourceName: [SourcePosition]] {
         let plan = planText.unicodeScalars.contains { $0.value == 0 } ? "" : planText
-        try connection.query(
-            """
-            INSERT INTO millrace.pipelines (pipeline, epoch, fingerprint, plan) VALUES ($1, 0, $2, $3)
-            ON CONFLICT DO NOTHING
-            """, [pipeline, fingerprint, plan])
-        let stored = try connection.query(
-            """
-            SELECT epoch, fingerprint, plan, EXISTS (SELECT FROM millrace.offsets o WHERE o.pipeline = p.pipeline)
-            FROM millrace.pipelines p WHERE pipeline = $1 FOR UPDATE
-            """, [pipeline])
+        let stored = try connection.pipeline([
+            ("BEGIN", []),
+            (
+                """
+                INSERT INTO millrace.pipelines (pipeline, epoch, fingerprint, plan) VALUES ($1, 0, $2, $3)
+                ON CONFLICT DO NOTHING
+                """, [pipeline, fingerprint, plan]
+            ),
+            (
+                """
+                SELECT epoch, fingerprint, plan,
+                    EXISTS (SELECT FROM millrace.partitions o WHERE o.pipeline = p.pipeline)
+                FROM millrace.pipelines p WHERE pipeline = $1 FOR UPDATE
+                """, [pipeline]
+            ),
+        ])[2]
         if stored.text(0, 1) != fingerprint, stored.flag(0, 3), !resetState {
             throw Diagnostic(
                 "pipeline \"\(pipeline)\" has stored positions of a different query",
@@ -90,26 +102,8 @@ extension PostgresSession {
                     + " --reset-state to forget the stored positions.")
         }
         let next = (stored.integer(0, 0) ?? 0) + 1
-        try connection.query(
-            """
-            UPDATE millrace.pipelines SET epoch = $2::int8, fingerprint = $3, plan = $4, updated_at = now()
-            WHERE pipeline = $1
-            """, [pipeline, String(next), fingerprint, plan])
-        // Every transaction locks its session's row first. So once these are stamped, all that earlier runs committed can
-        // be seen below, and nothing of theirs commits any more. The rows stay through a reset for the same reason.
-        try connection.query(
-            "UPDATE millrace.sessions SET epoch = $2::int8, commit_ticket = -1 WHERE pipeline = $1",
-            [pipeline, String(next)])
-        try enrol(pipeline, next, connection)
-        if resetState { try connection.query("DELETE FROM millrace.offsets WHERE pipeline = $1", [pipeline]) }
-        let rows = try connection.query(
-            """
-            UPDATE millrace.offsets SET epoch = $2::int8, commit_ticket = -1 WHERE pipeline = $1
-            RETURNING source, topic, partition, next_offset, replay_offset, watermark, emitted_watermark
-            """, [pipeline, String(next)])
-        try connection.query(
-            "INSERT INTO millrace.runs (pipeline, epoch, host, version) VALUES ($1, $2::int8, $3, $4)",
-            [pipeline, String(next), PostgresSession.hostName, PostgresSession.version])
+        let results = try connection.pipeline(takeOverQueries(pipeline, next, fingerprint, plan, resetState))
+        let rows = results[results.count - 2]
         epoch = next
         var positions: [SourceName: [SourcePosition]] = [:]
         for row in 0..<rows.rows {
@@ -123,6 +117,65 @@ extension PostgresSession {
         }
         return positions
     }
+
+    /// The last but one gives the stored positions, the last commits.
+    private func takeOverQueries(
+        _ pipeline: String, _ epoch: Int64, _ fingerprint: String, _ plan: String, _ resetState: Bool
+    ) -> [Query] {
+        let owner = [pipeline, String(epoch)]
+        var queries: [Query] = [
+            (
+                """
+                UPDATE millrace.pipelines SET epoch = $2::int8, fingerprint = $3, plan = $4, updated_at = now()
+                WHERE pipeline = $1
+                """, [pipeline, String(epoch), fingerprint, plan]
+            ),
+            // Every transaction locks its session's fence first. So once these are stamped, all that earlier runs committed
+            // can be seen below, and nothing of theirs commits any more. The fences stay through a reset for this reason.
+            (
+                """
+                UPDATE millrace.checkpoints SET epoch = $2::int8, commit_ticket = -1 WHERE pipeline = $1 AND page = 0
+                """, owner
+            ),
+        ]
+        if !resetState { queries.append((PostgresSession.keepPositions, owner)) }
+        queries += [
+            ("DELETE FROM millrace.partitions WHERE pipeline = $1 AND epoch < $2::int8", owner),
+            ("DELETE FROM millrace.checkpoints WHERE pipeline = $1 AND page > 0", [pipeline]),
+            enrolment(pipeline, epoch),
+            (
+                "INSERT INTO millrace.runs (pipeline, epoch, host, version) VALUES ($1, $2::int8, $3, $4)",
+                [pipeline, String(epoch), PostgresSession.hostName, PostgresSession.version]
+            ),
+            (
+                """
+                SELECT source, topic, partition, next_offset, replay_offset, watermark, emitted_watermark
+                FROM millrace.offsets WHERE pipeline = $1
+                """, [pipeline]
+            ),
+            ("COMMIT", []),
+        ]
+        return queries
+    }
+
+    /// $1 pipeline, $2 the new epoch. Copies what earlier runs had reached to a page of shard -1: the new run's shards may
+    /// divide the partitions otherwise, and until they have committed something of their own this is what counts.
+    private static let keepPositions = """
+        WITH stored AS MATERIALIZED (
+            SELECT (row_number() OVER (ORDER BY source, topic, partition))::int4 AS slot, *
+            FROM millrace.offsets WHERE pipeline = $1),
+        layout AS (
+            INSERT INTO millrace.partitions (pipeline, epoch, shard, page, slot, source, topic, partition)
+            SELECT $1, $2::int8, -1, 0, slot, source, topic, partition FROM stored)
+        INSERT INTO millrace.checkpoints (pipeline, shard, page, epoch, commit_ticket, next_offset, replay_offset,
+            watermark, emitted_watermark)
+        SELECT $1, -1, 0, $2::int8, -1, array_agg(next_offset ORDER BY slot), array_agg(replay_offset ORDER BY slot),
+            array_agg(watermark ORDER BY slot), array_agg(emitted_watermark ORDER BY slot)
+        FROM stored HAVING count(*) > 0
+        ON CONFLICT (pipeline, shard, page) DO UPDATE SET epoch = excluded.epoch, next_offset = excluded.next_offset,
+            replay_offset = excluded.replay_offset, watermark = excluded.watermark,
+            emitted_watermark = excluded.emitted_watermark, updated_at = now()
+        """
 
     /// Written to `millrace.runs`.
     static let version = "0.1"

@@ -17,8 +17,10 @@ extension PostgresSession {
             try connection.run("BEGIN")
             // Deferred constraints must speak while the row can still be told.
             try connection.run("SET CONSTRAINTS ALL IMMEDIATE")
-            fenceParameters(transaction)
-            try execute(StateSchema.fence, connection)
+            for page in 0..<transaction.pageCount {
+                checkpointParameters(transaction, page)
+                try execute(StateSchema.checkpoint, connection)
+            }
             for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
                 try insert(block, into: sinks[i], letters, connection)
             }
@@ -26,9 +28,9 @@ extension PostgresSession {
                 deadLetterParameters(letters)
                 try execute(StateSchema.deadLetters, connection)
             }
-            if transaction.positions.rows > 0 {
-                offsetParameters(transaction)
-                try execute(StateSchema.offsets, connection)
+            if transaction.partitions.rows > 0 {
+                partitionParameters(transaction.partitions)
+                try execute(StateSchema.partitions, connection)
             }
             try connection.run(fatalRefusal == nil ? "COMMIT" : "ROLLBACK")
         } catch {

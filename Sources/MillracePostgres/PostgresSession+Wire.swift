@@ -32,63 +32,48 @@ extension PostgresSession {
 
     private func send(_ transaction: SinkTransaction, _ connection: Connection) -> Bool {
         let raw = connection.raw
-        // Statements that this connection does not know yet come first, in a transaction of their own, so that they stay
-        // whatever becomes of the rows.
-        let needed = prepared.count
-        if prepared.insert("millrace_fence").inserted {
-            guard PQsendPrepare(raw, "millrace_fence", StateSchema.fence, 0, nil) == 1 else { return false }
+        guard prepare(for: transaction, raw) else { return false }
+        // The fence comes first: a run that another one has replaced must not do work before it hears of it.
+        for page in 0..<transaction.pageCount {
+            checkpointParameters(transaction, page)
+            guard sendPrepared(raw, .checkpoint) else { return false }
         }
-        for (i, block) in transaction.blocks.enumerated() where block.rows > 0 && !prepared.contains(sinks[i].name) {
-            prepared.insert(sinks[i].name)
-            guard PQsendPrepare(raw, sinks[i].name, sinks[i].statement, 0, nil) == 1 else { return false }
-        }
-        if transaction.deadLetters.rows > 0, prepared.insert("millrace_dead_letters").inserted {
-            guard PQsendPrepare(raw, "millrace_dead_letters", StateSchema.deadLetters, 0, nil) == 1 else {
-                return false
-            }
-        }
-        if transaction.positions.rows > 0, prepared.insert("millrace_offsets").inserted {
-            guard PQsendPrepare(raw, "millrace_offsets", StateSchema.offsets, 0, nil) == 1 else { return false }
-        }
-        if prepared.count > needed {
-            guard PQpipelineSync(raw) == 1 else { return false }
-            units.append(.prepare)
-        }
-        fenceParameters(transaction)
-        guard sendPrepared(raw, "millrace_fence") else { return false }
         for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
             parameters.clear()
             parameters.append(block)
-            guard sendPrepared(raw, sinks[i].name) else { return false }
+            guard sendPrepared(raw, .sink(i)) else { return false }
         }
         if transaction.deadLetters.rows > 0 {
             deadLetterParameters(transaction.deadLetters)
-            guard sendPrepared(raw, "millrace_dead_letters") else { return false }
+            guard sendPrepared(raw, .deadLetters) else { return false }
         }
-        if transaction.positions.rows > 0 {
-            offsetParameters(transaction)
-            guard sendPrepared(raw, "millrace_offsets") else { return false }
+        if transaction.partitions.rows > 0 {
+            partitionParameters(transaction.partitions)
+            guard sendPrepared(raw, .partitions) else { return false }
         }
         guard PQpipelineSync(raw) == 1 else { return false }
         units.append(.transaction)
         return true
     }
 
-    func fenceParameters(_ transaction: SinkTransaction) {
+    func checkpointParameters(_ transaction: SinkTransaction, _ index: Int) {
+        let page = transaction.pages[index]
         parameters.clear()
         parameters.append(pipelineBytes.bytes)
         parameters.append(int4: shard)
+        parameters.append(int4: page.number)
         parameters.append(epoch)
-        parameters.append(transaction.previous)
+        parameters.append(page.number == 0 ? transaction.previous : nil)
         parameters.append(transaction.ticket)
+        parameters.append(page.block)
     }
 
-    func offsetParameters(_ transaction: SinkTransaction) {
+    func partitionParameters(_ block: RowBlock) {
         parameters.clear()
         parameters.append(pipelineBytes.bytes)
         parameters.append(epoch)
-        parameters.append(transaction.ticket)
-        parameters.append(transaction.positions)
+        parameters.append(int4: shard)
+        parameters.append(block)
     }
 
     func deadLetterParameters(_ block: RowBlock) {
@@ -97,9 +82,10 @@ extension PostgresSession {
         parameters.append(block)
     }
 
-    private func sendPrepared(_ raw: OpaquePointer, _ name: String) -> Bool {
+    private func sendPrepared(_ raw: OpaquePointer, _ statement: Statement) -> Bool {
         PQsendQueryPrepared(
-            raw, name, parameters.count, parameters.values, parameters.lengths, parameters.formats, 1) == 1
+            raw, name(of: statement), parameters.count, parameters.values, parameters.lengths, parameters.formats, 1)
+            == 1
     }
 
     /// Reads what has arrived, acts on failures once nothing is under way, sends what waits.
@@ -198,13 +184,10 @@ extension PostgresSession {
             isPipelined = true
         }
         resynchronized = nil
-        let settings = """
-            SELECT pg_catalog.set_config('TimeZone', 'UTC', false) || pg_catalog.set_config('DateStyle', 'ISO', false)
-            || pg_catalog.set_config('synchronous_commit', '\(commitsSynchronously ? "on" : "off")', false)
-            """
+        let settings = connection.settings(commitsSynchronously: commitsSynchronously)
         let row = """
-            SELECT epoch, commit_ticket FROM millrace.sessions WHERE pipeline = \(pipeline.quotedLiteral) AND \
-            shard = \(shard) FOR UPDATE
+            SELECT epoch, commit_ticket FROM millrace.checkpoints WHERE pipeline = \(pipeline.quotedLiteral) AND \
+            shard = \(shard) AND page = 0 FOR UPDATE
             """
         guard PQsendQueryParams(connection.raw, settings, 0, nil, nil, nil, nil, 0) == 1,
             PQsendQueryParams(connection.raw, row, 0, nil, nil, nil, nil, 0) == 1, PQpipelineSync(connection.raw) == 1

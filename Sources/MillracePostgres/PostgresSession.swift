@@ -5,8 +5,8 @@ public import MillraceRuntime
 
 /// One shard's connection to one database: all its sinks' rows, dead letters and positions commit together.
 ///
-/// One ticket is one implicit transaction in libpq's pipeline mode, one round trip: fence, rows, dead letters, positions,
-/// sync. At most `Limits.transactionsInFlight` are under way; meanwhile rows gather for the next. After a lost connection
+/// One ticket is one implicit transaction in libpq's pipeline mode, one round trip: positions (which are the fence), rows,
+/// dead letters, sync. At most `Limits.transactionsInFlight` are under way; meanwhile rows gather for the next. After a lost connection
 /// the session connects again by itself and sends what had not committed; rows the server refuses are found by halving and
 /// go to `millrace.dead_letter`. Single-threaded; `open`, `join`, `makeSink` and the search for refused rows wait for the
 /// server, everything else does not.
@@ -23,7 +23,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     enum Unit {
         case prepare
         case transaction
-        /// Session settings, then our row of `millrace.sessions`.
+        /// Session settings, then our fence in `millrace.checkpoints`.
         case resynchronize
     }
 
@@ -66,8 +66,9 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     var state = State.ready
     var isPipelined = false
     var sinks: [PostgresSink] = []
-    var prepared: Set<String> = []
+    var prepared: Set<Statement> = []
     var current = SinkTransaction()
+    var pages = PositionPages()
     /// Submitted and not yet durable, oldest first; the first `sentCount` are on the wire.
     var transactions: [SinkTransaction] = []
     var sentCount = 0
@@ -91,7 +92,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     /// Connects and creates schema `millrace` if it is missing. Waits.
     ///
     /// - Parameters:
-    ///   - shard: distinct among the sessions of one run; names the session's row in `millrace.sessions`.
+    ///   - shard: distinct among the sessions of one run; names the session's rows in `millrace.checkpoints`.
     ///   - commitsSynchronously: false lets a crash of the server lose its last commits (about 0.2 ms faster); the run then
     ///     stops and the next continues from the stored positions.
     public init(
@@ -104,13 +105,8 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         self.limits = limits
         self.clock = clock
         self.log = log
-        let connection = try Connection.connect(address)
+        let connection = try Connection.connect(address, commitsSynchronously: commitsSynchronously)
         try StateSchema.create(connection)
-        do {
-            try connection.run("SET synchronous_commit = \(commitsSynchronously ? "on" : "off")")
-        } catch {
-            throw error.diagnostic("could not set up the PostgreSQL session")
-        }
         PQsetnonblocking(connection.raw, 1)
         self.connection = connection
     }
@@ -185,9 +181,8 @@ public final class PostgresSession: SinkSession, CheckpointStore {
             current.blocks.append(RowBlock(sinks[current.blocks.count].elementTypes))
         }
         for sink in sinks { sink.coalesce(transaction) }
-        for (source, list) in positions {
-            for position in list { transaction.append(source, position) }
-        }
+        for (source, list) in positions { pages.update(source, list) }
+        pages.snapshot(into: transaction)
         for letter in deadLetters { SinkTransaction.append(letter, to: transaction.deadLetters) }
         transaction.ticket = ticket
         transaction.previous = lastSubmitted

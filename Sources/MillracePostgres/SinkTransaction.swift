@@ -8,7 +8,11 @@ final class SinkTransaction {
     var previous: Int64 = -1
     /// One a sink.
     var blocks: [RowBlock] = []
-    let positions = RowBlock(StateSchema.offsetTypes)
+    /// Arrays of positions by page; the first is the fence. Behind `pageCount` lie blocks for later use.
+    private(set) var pages: [(number: Int32, block: RowBlock)] = []
+    private(set) var pageCount = 0
+    /// Partitions that positions are written of for the first time in this run.
+    let partitions = RowBlock(StateSchema.partitionTypes)
     let deadLetters = RowBlock(StateSchema.deadLetterTypes)
     /// Rows and bytes as counted at submit.
     var rows = 0
@@ -16,30 +20,35 @@ final class SinkTransaction {
 
     func clear() {
         for block in blocks where block.rows > 0 { block.clear() }
-        positions.clear()
-        deadLetters.clear()
+        pageCount = 0
+        if partitions.rows > 0 { partitions.clear() }
+        if deadLetters.rows > 0 { deadLetters.clear() }
         rows = 0
         bytes = 0
     }
 
     func count() {
         rows = 0
-        bytes = positions.bytes + deadLetters.bytes
+        bytes = deadLetters.bytes
         for block in blocks {
             rows += block.rows
             bytes += block.bytes
         }
     }
 
-    func append(_ source: SourceName, _ position: SourcePosition) {
-        positions.append(0, source)
-        positions.append(1, position.partition.topic)
-        positions.append(2, Int64(position.partition.partition))
-        positions.append(3, position.nextOffset)
-        positions.append(4, position.replayOffset)
-        positions.append(5, position.watermark == EventTime.none ? nil : position.watermark)
-        positions.append(6, position.emittedWatermark == EventTime.none ? nil : position.emittedWatermark)
-        positions.rows += 1
+    func append(_ page: PositionPages.Page, number: Int32) {
+        if pageCount == pages.count { pages.append((number, RowBlock(StateSchema.pageTypes))) }
+        pages[pageCount].number = number
+        let block = pages[pageCount].block
+        block.clear()
+        for slot in page.nextOffset.indices {
+            block.append(0, page.nextOffset[slot])
+            block.append(1, page.replayOffset[slot])
+            block.append(2, page.watermark[slot] == EventTime.none ? nil : page.watermark[slot])
+            block.append(3, page.emittedWatermark[slot] == EventTime.none ? nil : page.emittedWatermark[slot])
+        }
+        block.rows = page.nextOffset.count
+        pageCount += 1
     }
 
     static func append(_ letter: DeadLetter, to block: RowBlock) {
@@ -100,7 +109,13 @@ struct ParameterList {
     }
 
     /// At most 16 integers a list: the pointers must stay.
-    mutating func append(_ value: Int64) {
+    mutating func append(_ value: Int64?) {
+        guard let value else {
+            values.append(nil)
+            lengths.append(0)
+            formats.append(1)
+            return
+        }
         precondition(values.count < 16, "too many scalar parameters")
         let target = scalars.reserve(8)
         UnsafeMutableRawPointer(target).storeBytes(of: value.bigEndian, as: Int64.self)

@@ -14,25 +14,36 @@ enum StateSchema {
             plan text NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now());
-        CREATE TABLE IF NOT EXISTS millrace.sessions (
+        CREATE TABLE IF NOT EXISTS millrace.checkpoints (
             pipeline text NOT NULL,
             shard integer NOT NULL,
-            epoch bigint NOT NULL,
-            commit_ticket bigint NOT NULL,
-            PRIMARY KEY (pipeline, shard)) WITH (fillfactor = 50);
-        CREATE TABLE IF NOT EXISTS millrace.offsets (
-            pipeline text NOT NULL,
-            source text NOT NULL,
-            topic text NOT NULL,
-            partition integer NOT NULL,
-            next_offset bigint NOT NULL,
-            replay_offset bigint NOT NULL,
-            watermark bigint,
-            emitted_watermark bigint,
+            page integer NOT NULL,
             epoch bigint NOT NULL,
             commit_ticket bigint NOT NULL,
             updated_at timestamptz NOT NULL DEFAULT now(),
-            PRIMARY KEY (pipeline, source, topic, partition)) WITH (fillfactor = 50);
+            next_offset bigint[] NOT NULL DEFAULT '{}',
+            replay_offset bigint[] NOT NULL DEFAULT '{}',
+            watermark bigint[] NOT NULL DEFAULT '{}',
+            emitted_watermark bigint[] NOT NULL DEFAULT '{}',
+            PRIMARY KEY (pipeline, shard, page)) WITH (fillfactor = 50);
+        CREATE TABLE IF NOT EXISTS millrace.partitions (
+            pipeline text NOT NULL,
+            epoch bigint NOT NULL,
+            shard integer NOT NULL,
+            page integer NOT NULL,
+            slot integer NOT NULL,
+            source text NOT NULL,
+            topic text NOT NULL,
+            partition integer NOT NULL,
+            PRIMARY KEY (pipeline, epoch, shard, page, slot));
+        CREATE OR REPLACE VIEW millrace.offsets AS
+            SELECT DISTINCT ON (p.pipeline, p.source, p.topic, p.partition) p.pipeline, p.source, p.topic, p.partition,
+                c.next_offset[p.slot] AS next_offset, c.replay_offset[p.slot] AS replay_offset,
+                c.watermark[p.slot] AS watermark, c.emitted_watermark[p.slot] AS emitted_watermark, p.epoch, p.shard,
+                c.updated_at
+            FROM millrace.partitions p JOIN millrace.checkpoints c USING (pipeline, shard, page)
+            WHERE c.next_offset[p.slot] IS NOT NULL
+            ORDER BY p.pipeline, p.source, p.topic, p.partition, p.epoch DESC, p.shard DESC;
         CREATE TABLE IF NOT EXISTS millrace.state (
             pipeline text NOT NULL,
             operator text NOT NULL,
@@ -64,7 +75,7 @@ enum StateSchema {
             version text);
         """
 
-    private static let tables = ["pipelines", "sessions", "offsets", "state", "dead_letter", "runs"]
+    private static let tables = ["pipelines", "checkpoints", "partitions", "offsets", "state", "dead_letter", "runs"]
 
     /// Creates what is missing. Safe when several processes start at once; needs no CREATE privilege when all is there.
     static func create(_ connection: Connection) throws(Diagnostic) {
@@ -77,6 +88,11 @@ enum StateSchema {
             try connection.run("SELECT pg_catalog.pg_advisory_xact_lock(\(lock)); " + statements)
         } catch {
             var diagnostic = error.diagnostic("could not create schema \"millrace\"")
+            if error.state == "42809" {
+                diagnostic.hint =
+                    "It was made by a development version before 0.1; its positions cannot be taken over. Run: DROP SCHEMA"
+                    + " millrace CASCADE."
+            }
             if error.state == "42501" {
                 diagnostic.hint =
                     "Grant CREATE on the database to the pipeline's user, or create the schema once as another user."
@@ -85,31 +101,30 @@ enum StateSchema {
         }
     }
 
-    /// $1 pipeline, $2 shard, $3 epoch, $4 previous ticket, $5 this ticket.
+    /// $1 pipeline, $2 shard, $3 page, $4 epoch, $5 previous ticket (NULL for pages behind the first), $6 this ticket, then
+    /// the columns of `pageTypes`.
     ///
-    /// Fails on NOT NULL when another run owns the pipeline or when the ticket before did not commit: so tickets commit in
-    /// order without gaps, and a transaction resent after a lost connection cannot commit twice.
-    static let fence = """
-        INSERT INTO millrace.sessions AS s (pipeline, shard, epoch, commit_ticket)
-        VALUES ($1::text, $2::int4, $3::int8, $5::int8) ON CONFLICT (pipeline, shard) DO UPDATE
-        SET commit_ticket = excluded.commit_ticket,
-            epoch = CASE WHEN s.epoch = excluded.epoch AND s.commit_ticket = $4::int8 THEN s.epoch END
+    /// On the first page it is the fence: it fails on NOT NULL when another run owns the pipeline or when the ticket before
+    /// did not commit: so tickets commit in order without gaps, and a transaction resent after a lost connection cannot
+    /// commit twice.
+    static let checkpoint = """
+        INSERT INTO millrace.checkpoints AS c (pipeline, shard, page, epoch, commit_ticket, next_offset, replay_offset,
+            watermark, emitted_watermark)
+        VALUES ($1::text, $2::int4, $3::int4, $4::int8, $6::int8, $7::int8[], $8::int8[], $9::int8[], $10::int8[])
+        ON CONFLICT (pipeline, shard, page) DO UPDATE SET commit_ticket = excluded.commit_ticket,
+            next_offset = excluded.next_offset, replay_offset = excluded.replay_offset, watermark = excluded.watermark,
+            emitted_watermark = excluded.emitted_watermark, updated_at = now(),
+            epoch = CASE WHEN $5::int8 IS NULL OR c.epoch = excluded.epoch AND c.commit_ticket = $5 THEN excluded.epoch END
         """
+    static let pageTypes = [TypeOID.int8, TypeOID.int8, TypeOID.int8, TypeOID.int8]
 
-    /// $1 pipeline, $2 epoch, $3 ticket, then the columns of `offsetTypes`.
-    static let offsets = """
-        INSERT INTO millrace.offsets AS o (pipeline, source, topic, partition, next_offset, replay_offset, watermark,
-            emitted_watermark, epoch, commit_ticket)
-        SELECT $1::text, u.*, $2::int8, $3::int8 FROM unnest($4::text[], $5::text[], $6::int4[], $7::int8[],
-            $8::int8[], $9::int8[], $10::int8[]) AS u
-        ON CONFLICT (pipeline, source, topic, partition) DO UPDATE SET next_offset = excluded.next_offset,
-            replay_offset = excluded.replay_offset, watermark = excluded.watermark,
-            emitted_watermark = excluded.emitted_watermark, commit_ticket = excluded.commit_ticket, updated_at = now(),
-            epoch = CASE WHEN o.epoch <= excluded.epoch THEN excluded.epoch END
+    /// $1 pipeline, $2 epoch, $3 shard, then the columns of `partitionTypes`: what the slots of the pages stand for.
+    static let partitions = """
+        INSERT INTO millrace.partitions (pipeline, epoch, shard, page, slot, source, topic, partition)
+        SELECT $1::text, $2::int8, $3::int4, u.*
+        FROM unnest($4::int4[], $5::int4[], $6::text[], $7::text[], $8::int4[]) AS u
         """
-    static let offsetTypes = [
-        TypeOID.text, TypeOID.text, TypeOID.int4, TypeOID.int8, TypeOID.int8, TypeOID.int8, TypeOID.int8,
-    ]
+    static let partitionTypes = [TypeOID.int4, TypeOID.int4, TypeOID.text, TypeOID.text, TypeOID.int4]
 
     /// $1 pipeline, then the columns of `deadLetterTypes`.
     static let deadLetters = """

@@ -229,7 +229,7 @@ struct PostgresSessionTests {
         #expect(letters.map { $0[4] } == ["bid 13", "bid 63", "bid 113", "bid 163", "bid 199"])
         #expect(letters.map { $0[5] != nil && $0[5]!.contains("trace") } == [false, true, false, false, false])
         #expect(letters[0][2] == "SQLSTATE 23514 (check violation), constraint \"t_id_check\"")
-        #expect(try database.sql("SELECT next_offset, commit_ticket FROM millrace.offsets") == [["1", "1"]])
+        #expect(try database.sql("SELECT o.next_offset, c.commit_ticket FROM millrace.offsets o JOIN millrace.checkpoints c USING (shard)") == [["1", "1"]])
     }
 
     @Test func losesAndDoublesNothingWhenConnectionsBreak() throws {
@@ -292,7 +292,7 @@ struct PostgresSessionTests {
             try session.submit(ticket)
             try session.wait(for: ticket)
         }
-        try database.sql("UPDATE millrace.sessions SET commit_ticket = 0")
+        try database.sql("UPDATE millrace.checkpoints SET commit_ticket = 0")
         try session.submit(3)
         #expect { try session.wait(for: 3) } throws: {
             ($0 as? Diagnostic)?.message.contains("lost transactions") == true

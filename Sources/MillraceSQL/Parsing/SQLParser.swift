@@ -6,6 +6,8 @@ public struct ParseResult: Sendable {
     public var script: ScriptSyntax
     /// In the order of their places. Warnings too: look at `severity`.
     public var diagnostics: [Diagnostic]
+    /// Names that CREATE statements which could not be read may have defined.
+    public var lostNames: Set<String> = []
 
     public init(script: ScriptSyntax, diagnostics: [Diagnostic]) {
         self.script = script
@@ -28,7 +30,9 @@ public enum SQLParser {
     public static func parse(_ text: String) -> ParseResult {
         var parser = Parser(text)
         let script = parser.parseScript()
-        return ParseResult(script: script, diagnostics: parser.diagnostics)
+        var result = ParseResult(script: script, diagnostics: parser.diagnostics)
+        result.lostNames = parser.lostNames
+        return result
     }
 
     /// Reads one query; nil when it has an error.
