@@ -27,6 +27,9 @@ struct EmittedWindows: Equatable {
         floor = through.values.reduce(EventTime.none) { max($0, $1.min()!) }
     }
 
+    /// What this very shard among as many had emitted.
+    func through(shard: Int, of shards: Int) -> Int64 { through[shards]?[shard] ?? EventTime.none }
+
     /// True when the window whose last millisecond is `last` had been emitted for the keys with this hash.
     func covers(hash: UInt64, last: Int64) -> Bool {
         if last <= floor { return true }

@@ -169,7 +169,7 @@ public final class ExchangeMember {
         var result = EventTime.end
         for (index, window) in windows.enumerated() {
             let durable = exchange.channels[index].durable
-            result = min(result, durable == EventTime.end ? window.storedThrough : durable)
+            result = min(result, durable == EventTime.end ? window.newestClosed : durable)
         }
         return result
     }

@@ -25,9 +25,13 @@ final class PartialMerger {
     /// By ascending end, then start.
     private var pending: [Pending] = []
     private(set) var emitted = EventTime.none
-    private var newestClosed = EventTime.none
+    /// The largest last millisecond of a window that any shard closed.
+    private(set) var newestClosed = EventTime.none
     /// `emitted` has gone up since it was last written.
     private(set) var isDirty = false
+    /// What an earlier run stored in this place; more than this run has come to, as long as other owners lagged behind.
+    private var restored = EventTime.none
+    private let shards: Int
     private var written: [(ticket: Int64, through: Int64)] = []
 
     init(
@@ -35,6 +39,7 @@ final class PartialMerger {
     ) throws(Diagnostic) {
         channel = exchange.channels[window]
         self.shard = shard
+        shards = exchange.shards
         let types = plan.keys.map { input[$0].type }
         keys = KeyTable(types: types, store: store)
         accumulators = try Accumulators(plan.aggregates, input: input, store: store)
@@ -132,7 +137,10 @@ final class PartialMerger {
 
     /// `emitted` for the database. After the end of bounded input, which closes every window: the newest there was, so that
     /// a later run over new rows finds its windows open.
-    var storedThrough: Int64 { emitted == EventTime.end ? newestClosed : emitted }
+    /// Never less than what is stored: that stays true.
+    var storedThrough: Int64 { max(restored, emitted == EventTime.end ? newestClosed : emitted) }
+
+    func restore(_ emitted: EmittedWindows) { restored = emitted.through(shard: shard, of: shards) }
 
     /// The commit `ticket` carries all that was emitted so far.
     func submitted(_ ticket: Int64) {

@@ -55,6 +55,7 @@ extension WindowAggregateOperator {
 
     var hasNewEmission: Bool { exchanged?.merger.isDirty ?? false }
     var storedThrough: Int64 { exchanged?.merger.storedThrough ?? EventTime.none }
+    var newestClosed: Int64 { exchanged?.merger.newestClosed ?? EventTime.none }
     func submitted(_ ticket: Int64) { exchanged?.merger.submitted(ticket) }
     func durable(_ ticket: Int64) -> Bool { exchanged?.merger.durable(ticket) ?? false }
 }

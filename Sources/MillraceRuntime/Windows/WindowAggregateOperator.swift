@@ -457,5 +457,6 @@ public final class WindowAggregateOperator: Operator {
     func restore(_ emitted: EmittedWindows, index: Int) {
         self.emitted = emitted
         self.index = index
+        exchanged?.merger.restore(emitted)
     }
 }

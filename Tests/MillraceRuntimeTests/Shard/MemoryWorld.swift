@@ -10,6 +10,8 @@ final class ScriptedSource: Source {
     private var next: [Int]
     private var random: SeededGenerator
     private var pollsLeft: Int
+    /// The most records of one poll.
+    var bite = 20
     private let isBounded: Bool
 
     static let crash = Diagnostic("the process dies here", fault: .bug)
@@ -39,7 +41,7 @@ final class ScriptedSource: Source {
         batch.clear()
         pollsLeft -= 1
         if pollsLeft < 0 { throw ScriptedSource.crash }
-        for _ in 0..<Int.random(in: 0...20, using: &random) where !log.isEmpty {
+        for _ in 0..<Int.random(in: 0...bite, using: &random) where !log.isEmpty {
             let partition = Int.random(in: 0..<log.count, using: &random)
             guard next[partition] < log[partition].count else { continue }
             let origin = batch.records.count
@@ -78,6 +80,8 @@ final class MemorySession: SinkSession {
     fileprivate var pending: [String: [[Value]]] = [:]
     private var inFlight: [Transaction] = []
     private var durable: Int64 = -1
+    /// A transaction is done with a chance of two in this many, each time one looks.
+    var slowness = 3
 
     init(_ database: MemoryDatabase, random: SeededGenerator) {
         self.database = database
@@ -102,7 +106,7 @@ final class MemorySession: SinkSession {
     }
 
     func drive(now: Int64) throws(Diagnostic) -> Int64 {
-        while !inFlight.isEmpty, Int.random(in: 0..<3, using: &random) > 0 { commitFirst() }
+        while !inFlight.isEmpty, Int.random(in: 0..<slowness, using: &random) < 2 { commitFirst() }
         return durable
     }
 

@@ -49,6 +49,8 @@ struct ShardExchangeTests {
             let source = ScriptedSource(
                 numbers.map { log[$0] }, numbers: numbers, random: SeededGenerator(seed: random.next()),
                 crashAfterPolls: isBounded ? nil : .max)
+            session.slowness = [3, 3, 30].randomElement(using: &random)!
+            source.bite = [4, 20, 100].randomElement(using: &random)!
             let graph = try graph(source, session, exchange, shard, idleMicroseconds, limits)
             run.shards.append(
                 Shard(graph: graph, context: ShardContext(clock: clock, limits: limits), observer: SilentObserver()))
@@ -130,18 +132,19 @@ struct ShardExchangeTests {
         if turns == nil { #expect(finished.count == run.shards.count, "the run came to no end") }
     }
 
-    @Test(arguments: [(partitions: 2, late: true), (5, true), (5, false), (1, true)])
-    func nothingIsLostOrDoubledWhereverItDies(partitions: Int, late: Bool) throws {
+    @Test(arguments: [(partitions: 2, late: true), (5, true), (5, false), (1, true)], [nil, 2])
+    func nothingIsLostOrDoubledWhereverItDies(_ shape: (partitions: Int, late: Bool), shards: Int?) throws {
+        let (partitions, late) = shape
         var restarts = 0
         var held = 0
         for seed in SeededGenerator.seeds(60) {
             var random = SeededGenerator(seed: seed)
             let log = log(&random, partitions: partitions, rows: 200, late: late)
             let database = MemoryDatabase()
-            for _ in 0..<Int.random(in: 0...8, using: &random) {
+            for _ in 0..<Int.random(in: 0...12, using: &random) {
                 let clock = ManualClock()
                 let run = try start(
-                    log, database, random: &random, shards: Int.random(in: 1...4, using: &random), isBounded: false,
+                    log, database, random: &random, shards: shards ?? Int.random(in: 1...4, using: &random), isBounded: false,
                     clock: clock)
                 let turns = Int.random(in: 0...160, using: &random)
                 try advance(run, turns: turns, clock: clock, random: &random)
@@ -151,7 +154,7 @@ struct ShardExchangeTests {
             held += database.positions.keys.contains { $0.hasPrefix("(late") } ? 1 : 0
             let clock = ManualClock()
             let run = try start(
-                log, database, random: &random, shards: Int.random(in: 1...4, using: &random), isBounded: true,
+                log, database, random: &random, shards: shards ?? Int.random(in: 1...4, using: &random), isBounded: true,
                 clock: clock)
             try advance(run, turns: nil, clock: clock, random: &random)
             check(log, database, seed: seed)
