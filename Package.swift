@@ -86,6 +86,10 @@ let package = Package(
             swiftSettings: swiftSettings),
         library("MillraceTestSupport", ["MillraceRuntime", "MillraceCore"]),
 
+        // Events and answers of Nexmark; its own package, for the command, is in Benchmarks/nexmark.
+        .target(name: "Nexmark", path: "Benchmarks/nexmark/Sources/Nexmark", swiftSettings: swiftSettings),
+        tests("NexmarkTests", ["MillraceEngine", "MillraceCore", "Nexmark"]),
+
         tests("MillraceCoreTests", ["MillraceCore"]),
         tests("MillraceSQLTests", ["MillraceSQL"]),
         tests("MillracePlannerTests", ["MillracePlanner"], excluding: ["Golden"]),

@@ -148,6 +148,9 @@ struct GraphBuilder {
         case .groupAggregate(let keys, let aggregates):
             return try GroupAggregateOperator(
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
+        case .updatingAggregate(let aggregate):
+            return try UpdatingAggregateOperator(
+                aggregate, input: input(0), object: node.object, limits: options.limits)
         case .union: return UnionOperator(inputs: node.inputs.count, object: node.object)
         case .sink(let index):
             let sink = plan.sinks[index]
@@ -193,7 +196,8 @@ struct GraphBuilder {
         default:
             guard
                 let made = try FilesConnectors.makeSink(
-                    sink, formats: formats, limits: options.limits, clock: options.clock)
+                    sink, formats: formats, limits: options.limits, clock: options.clock,
+                    standardOutput: options.standardOutput)
             else {
                 throw Diagnostic("connector \"\(sink.connector)\" cannot be written to", fault: .bug)
             }

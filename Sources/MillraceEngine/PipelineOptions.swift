@@ -11,6 +11,8 @@ public struct PipelineOptions: Sendable {
     public var baseDirectory = "."
     public var limits = Limits()
     public var log = Log.silent
+    /// The descriptor that `print` tables without 'standard-error' write to.
+    public var standardOutput: Int32 = 1
     public var clock: any Clock = SystemClock()
 
     public init() {}

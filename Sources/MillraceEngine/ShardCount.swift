@@ -28,7 +28,7 @@ enum ShardCount {
     private static func obstacle(_ plan: ExecutionPlan, _ index: Int) -> String? {
         let node = plan.nodes[index]
         switch node.kind {
-        case .groupAggregate: return "GROUP BY without a window needs all rows on one shard"
+        case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
         case .windowAggregate(let aggregate):
             if case .session = aggregate.window { return "sessions of one key may lie in several partitions" }
             if aggregate.allowedLatenessMilliseconds > 0 { return "'late.lateness' corrects windows on one shard only" }
@@ -53,7 +53,7 @@ enum ShardCount {
     private static func readsAggregate(_ plan: ExecutionPlan, _ index: Int) -> Bool {
         plan.nodes[index].inputs.contains { input in
             switch plan.nodes[input].kind {
-            case .windowAggregate, .groupAggregate: true
+            case .windowAggregate, .groupAggregate, .updatingAggregate: true
             default: readsAggregate(plan, input)
             }
         }

@@ -42,11 +42,20 @@ public struct Planner: Sendable {
         diagnostics = diagnostics.enumerated().sorted {
             ($0.element.range.start.offset, $0.offset) < ($1.element.range.start.offset, $1.offset)
         }.map(\.element)
-        guard diagnostics.allSatisfy({ $0.severity != .error }) else {
-            return PlanResult(plan: nil, diagnostics: diagnostics)
+        let hasErrors = diagnostics.contains { $0.severity == .error }
+        let most = SQLParser.maximumDiagnostics
+        if diagnostics.count > most {
+            let hidden = diagnostics[most...].count { $0.severity == .error }
+            diagnostics.removeSubrange(most...)
+            if hidden > 0 {
+                diagnostics.append(
+                    Diagnostic("\(hidden) more error\(hidden == 1 ? " is" : "s are") not shown", severity: .note))
+            }
         }
+        if hasErrors { return PlanResult(plan: nil, diagnostics: diagnostics) }
         let plan = PlanEmitter.emit(
-            binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings)
+            binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings,
+            registry: registry)
         return PlanResult(plan: plan, diagnostics: diagnostics)
     }
 

@@ -2,6 +2,9 @@ import MillraceCore
 import MillraceSQL
 
 extension QueryBinder {
+    /// Views of `SELECT *, *` double their columns with every level.
+    static let maximumColumns = 10_000
+
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
         for window in syntax.windows {
             log.error(
@@ -45,6 +48,10 @@ extension QueryBinder {
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
         var broken: Set<Int> = []
         for (position, item) in syntax.items.enumerated() {
+            guard items.count <= Self.maximumColumns else {
+                log.error("query has more than \(Self.maximumColumns) columns", at: syntax.range)
+                return nil
+            }
             switch item {
             case .all(let qualifier, let range):
                 guard let columns = star(qualifier, relation.scope, range) else {
@@ -74,15 +81,7 @@ extension QueryBinder {
             node = LogicalNode(node.kind, inputs: node.inputs, columns: columns, object: object)
         }
         guard syntax.isDistinct else { return node }
-        guard node.isBounded else {
-            log.error(
-                "SELECT DISTINCT keeps every row of a stream for ever and is not supported", at: syntax.range,
-                hint: "Group by a window instead: GROUP BY window_start, window_end, ….")
-            return nil
-        }
-        return LogicalNode(
-            .groupAggregate(keys: Array(node.columns.indices), aggregates: []), inputs: [node], columns: node.columns,
-            object: object)
+        return distinct(node)
     }
 
     /// Columns of `*` or `t.*`.

@@ -68,7 +68,7 @@ private func batch(_ rows: [[Value]], _ schema: Schema = schema, arena: BatchAre
         ]
         let pipe = Pipe()
         let plan = SinkPlan(name: "p", connector: "print", options: ["print-identifier": "out"], schema: schema)
-        let sink = try PrintSink(plan, output: pipe.fileHandleForWriting.fileDescriptor)
+        let sink = try PrintSink(plan, standardOutput: pipe.fileHandleForWriting.fileDescriptor)
         try sink.write(batch(rows, schema, arena: arena)) { _, _, _ in }
         try sink.submit(ticket: 0, positions: [], deadLetters: [])
         try pipe.fileHandleForWriting.close()

@@ -71,6 +71,17 @@ extension PostgresSink {
     }
 }
 
+extension PostgresSink {
+    /// Writes changes.
+    func write(_ changes: [(kind: RowKind, row: [Value])]) throws {
+        let arena = BatchArena()
+        let rows = batch(plan.schema.fields, changes.map(\.row), arena)
+        rows.metadata.useKinds()
+        for (i, change) in changes.enumerated() { rows.metadata.kinds![i] = change.kind }
+        try write(rows) { _, _, detail in Issue.record("refused: \(detail)") }
+    }
+}
+
 extension PostgresSession {
     /// Drives until `ticket` is durable.
     func wait(for ticket: Int64, seconds: Int64 = 20) throws {

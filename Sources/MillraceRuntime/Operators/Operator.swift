@@ -45,11 +45,13 @@ public final class ShardContext {
         return partition < appliedOffsets.count && records.offset[Int(origin)] < appliedOffsets[partition]
     }
 
-    /// Sends a row to the dead-letter table. Replayed rows were judged before the restart: nothing happens.
+    /// Sends a row to the dead-letter table. Replayed rows were judged before the restart, retractions when their row came:
+    /// nothing happens.
     public func reject(
         origin: Int32, _ reason: RowErrorCode, object: String, detail: @autoclosure () -> String,
         late: LateWindow? = nil
     ) throws(Diagnostic) {
+        if origin == RowMetadata.retracted { return }
         if isReplayed(origin: origin), !isUndecided(origin: origin, late) { return }
         try onReject(Rejection(origin: origin, reason: reason, object: object, detail: detail(), late: late))
     }

@@ -22,9 +22,9 @@ public enum SQLParser {
     /// Parentheses, sub-queries and the like inside each other.
     public static let maximumNesting = 200
     /// Levels of the tree; a chain of operators such as `a OR b OR c` adds one each.
-    public static let maximumHeight = 1000
+    public static let maximumHeight = 500
     /// Errors reported of one file.
-    static let maximumDiagnostics = 100
+    public static let maximumDiagnostics = 100
 
     /// Reads a file of statements. After an error it goes on behind the next `;`.
     public static func parse(_ text: String) -> ParseResult {
