@@ -22,10 +22,10 @@ test: ## every test, integration included
 	Scripts/test
 
 bench: build ## latency, throughput, start-up, memory from Kafka to PostgreSQL: make bench BENCH='--rates 5000 --seconds 10'
-	swift run -c release --package-path Benchmarks bench $(BENCH)
+	swift run -c release --package-path Benchmarks --disable-build-manifest-caching bench $(BENCH)
 
 bench-micro: deps ## the steps of the hot path: time, instructions, allocations; fails when one costs more than its baseline
-	swift run -c release --package-path Benchmarks micro $(BENCH)
+	swift run -c release --package-path Benchmarks --disable-build-manifest-caching micro $(BENCH)
 
 lint: ## format check and the Docker files
 	Scripts/lint

@@ -46,7 +46,7 @@ enum PostgresCases {
                     },
                     settle: {
                         ticket += 1
-                        try session.submit(ticket: ticket, positions: [:], deadLetters: [])
+                        try session.submit(ticket: ticket, positions: [], deadLetters: [])
                         while try session.drive(now: 0) < ticket {
                             var entry = pollfd(
                                 fd: session.descriptor, events: Int16(POLLIN | (session.wantsWrite ? POLLOUT : 0)),
