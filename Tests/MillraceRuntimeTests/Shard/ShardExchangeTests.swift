@@ -144,7 +144,8 @@ struct ShardExchangeTests {
             for _ in 0..<Int.random(in: 0...12, using: &random) {
                 let clock = ManualClock()
                 let run = try start(
-                    log, database, random: &random, shards: shards ?? Int.random(in: 1...4, using: &random), isBounded: false,
+                    log, database, random: &random, shards: shards ?? Int.random(in: 1...4, using: &random),
+                    isBounded: false,
                     clock: clock)
                 let turns = Int.random(in: 0...160, using: &random)
                 try advance(run, turns: turns, clock: clock, random: &random)
@@ -154,7 +155,8 @@ struct ShardExchangeTests {
             held += database.positions.keys.contains { $0.hasPrefix("(late") } ? 1 : 0
             let clock = ManualClock()
             let run = try start(
-                log, database, random: &random, shards: shards ?? Int.random(in: 1...4, using: &random), isBounded: true,
+                log, database, random: &random, shards: shards ?? Int.random(in: 1...4, using: &random),
+                isBounded: true,
                 clock: clock)
             try advance(run, turns: nil, clock: clock, random: &random)
             check(log, database, seed: seed)
