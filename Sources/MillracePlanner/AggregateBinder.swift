@@ -25,6 +25,7 @@ final class AggregateBinder {
     private let inputBinder: ExpressionBinder
     private var log: DiagnosticLog { query.log }
     private var keys: [(expression: Expression, isNullable: Bool, name: String)] = []
+    private var hasFailedKey = false
     private var window: Window?
     /// Window columns that GROUP BY names.
     private var parts: Set<WindowColumn.Part> = []
@@ -46,6 +47,7 @@ final class AggregateBinder {
         for element in syntax.groupBy {
             guard let sets = bindGroups(element) else {
                 isFine = false
+                hasFailedKey = true
                 continue
             }
             grouping.combine(sets)
@@ -95,13 +97,7 @@ final class AggregateBinder {
         var result = LogicalNode.project(
             rows, items.map { ($0.name, attached(placed($0.expression)), $0.isNullable) }, object: query.object)
         if syntax.isDistinct {
-            guard result.isBounded else {
-                log.error("SELECT DISTINCT is not supported on a stream", at: syntax.range)
-                return nil
-            }
-            result = LogicalNode(
-                .groupAggregate(keys: Array(result.columns.indices), aggregates: []), inputs: [result],
-                columns: result.columns, object: query.object)
+            result = query.distinct(result)
         }
         return result
     }
@@ -258,19 +254,6 @@ final class AggregateBinder {
             }
             return true
         }
-        if window == nil, !input.isBounded {
-            let place = syntax.groupBy.first.map { grouping -> SourceRange in
-                if case .expression(let expression) = grouping { return expression.range }
-                return syntax.range
-            }
-            log.error(
-                "\(syntax.groupBy.isEmpty ? "an aggregate" : "GROUP BY") without a window over a stream is not append-only: its results change with every row",
-                at: place ?? syntax.range,
-                hint:
-                    "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start, window_end."
-            )
-            return false
-        }
         return true
     }
 
@@ -308,9 +291,13 @@ final class AggregateBinder {
                 return .bound(windowBound(column.part))
             }
             if case .name(let names) = expression.kind {
-                log.error(
-                    "column \"\(names.map(\.text).joined(separator: "."))\" is neither in GROUP BY nor in an aggregate",
-                    at: expression.range)
+                // A key that failed may have been this column.
+                if !hasFailedKey {
+                    let name = names.map(\.text).joined(separator: ".")
+                    log.error(
+                        "column \"\(name)\" is neither in GROUP BY nor in an aggregate", at: expression.range,
+                        hint: "Add \(name) to GROUP BY, or take one value of the group, as in MAX(\(name)).")
+                }
                 return .failed
             }
             // A constant expression needs no group.
@@ -361,7 +348,12 @@ final class AggregateBinder {
     ) -> Bound? {
         guard case .group(let kind, let column, let written, _)? = window, written.name.text.uppercased() == function
         else {
-            log.error("\(name) needs \(function)(…) in GROUP BY", at: range)
+            var hint: String?
+            if case .group(_, _, let written, _)? = window {
+                let other = written.name.text.uppercased()
+                hint = "GROUP BY has \(other); write \(other)\(name.dropFirst(function.count))."
+            }
+            log.error("\(name) needs \(function)(…) in GROUP BY", at: range, hint: hint)
             return nil
         }
         var intervals = call.arguments.map(\.value)
@@ -445,9 +437,7 @@ final class AggregateBinder {
         switch window {
         case nil:
             let node = expanded(added.isEmpty ? input : input.appending(added), &keySlots)
-            return LogicalNode(
-                .groupAggregate(keys: keySlots, aggregates: calls), inputs: [node], columns: columns,
-                object: query.object)
+            return query.grouping(node, keys: keySlots, aggregates: calls, columns: columns, cause: updateCause)
         case .group(let kind, let timeColumn, _, _):
             let timed = query.clocked(input, timeColumn, kind)
             let node = expanded(added.isEmpty ? timed : timed.appending(added), &keySlots)
@@ -509,6 +499,19 @@ final class AggregateBinder {
         let node = expanded(added.isEmpty ? input : input.appending(added), &keySlots)
         return windowed(
             node, .attached(startColumn: start, endColumn: end), column(.time) ?? end, keySlots, calls, columns)
+    }
+
+    /// Why the rows change when there is no window.
+    private var updateCause: UpdateCause {
+        var place = syntax.range
+        if case .expression(let expression)? = syntax.groupBy.first { place = expression.range }
+        return UpdateCause(
+            clause: "\(syntax.groupBy.isEmpty ? "an aggregate" : "GROUP BY") without a window over a stream",
+            range: place,
+            hint: input.isBounded
+                ? "Leave out SET 'execution.runtime-mode' = 'streaming': bounded input then gives its result once, at the end."
+                : "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start,"
+                    + " window_end. Or write to a table that takes changes, such as print.")
     }
 
     private func windowed(

@@ -63,6 +63,7 @@ public enum Explain {
             let sink = plan.sinks[index]
             var lines = ["sink \"\(sink.name)\" (\(sink.connector))", "columns: \(schema(sink.schema))"]
             if !sink.primaryKey.isEmpty { lines.append("primary key: \(sink.primaryKey.joined(separator: ", "))") }
+            if sink.isUpdating { lines.append("takes changes") }
             if !sink.metadata.isEmpty {
                 lines.append(
                     "metadata: \(sink.metadata.sorted { $0.key < $1.key }.map { "\($0.key) -> \($0.value)" }.joined(separator: ", "))"
@@ -147,6 +148,15 @@ public enum Explain {
             ]
         case .limit(let offset, let count):
             return ["limit \(count) row\(count == 1 ? "" : "s")" + (offset > 0 ? " behind the first \(offset)" : "")]
+        case .updatingAggregate(let aggregate):
+            return [
+                (aggregate.aggregates.isEmpty ? "distinct rows" : "aggregate, a change for every row")
+                    + (aggregate.inputRetracts ? "; the input takes rows back" : "")
+                    + (aggregate.emitsBefore ? "" : "; updates without the row before")
+            ]
+                + (aggregate.keys.isEmpty
+                    ? [] : ["keys: \(aggregate.keys.map { name($0, input) }.joined(separator: ", "))"])
+                + aggregate.aggregates.map { call($0, input) }
         case .union: return ["union", "columns: \(schema(node.schema))"]
         }
     }

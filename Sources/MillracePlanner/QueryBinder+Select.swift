@@ -2,9 +2,13 @@ import MillraceCore
 import MillraceSQL
 
 extension QueryBinder {
+    /// Views of `SELECT *, *` double their columns with every level.
+    static let maximumColumns = 10_000
+
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
         let from = syntax.from.map { table($0) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
+        relation.scope.aliases = syntax.aliases
         var filter = syntax.filter
         if let clause = filter, clause.containsMembership {
             guard let (rest, node) = memberships(of: clause, relation) else {
@@ -40,6 +44,10 @@ extension QueryBinder {
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
         var broken: Set<Int> = []
         for (position, item) in syntax.items.enumerated() {
+            guard items.count <= Self.maximumColumns else {
+                log.error("query has more than \(Self.maximumColumns) columns", at: syntax.range)
+                return nil
+            }
             switch item {
             case .all(let qualifier, let range):
                 guard let columns = star(qualifier, relation.scope, range) else {
@@ -64,22 +72,15 @@ extension QueryBinder {
         }
         guard let (rows, place) = overRows(syntax, relation.node, over, binder) else { return nil }
         var node = LogicalNode.project(
-            rows, items.map { ($0.name, place($0.expression), $0.isNullable) }, object: object)
+            rows, items.map { ($0.name, place($0.expression), $0.isNullable) }, object: object
+        ).namingLosses(syntax.items)
         if !broken.isEmpty {
             var columns = node.columns
             for index in broken { columns[index].isBroken = true }
             node = LogicalNode(node.kind, inputs: node.inputs, columns: columns, object: object)
         }
         guard syntax.isDistinct else { return node }
-        guard node.isBounded else {
-            log.error(
-                "SELECT DISTINCT keeps every row of a stream for ever and is not supported", at: syntax.range,
-                hint: "Group by a window instead: GROUP BY window_start, window_end, ….")
-            return nil
-        }
-        return LogicalNode(
-            .groupAggregate(keys: Array(node.columns.indices), aggregates: []), inputs: [node], columns: node.columns,
-            object: object)
+        return distinct(node)
     }
 
     /// The rows with the OVER calls behind them, as QUALIFY keeps them; and how expressions find the calls.
@@ -128,7 +129,7 @@ extension QueryBinder {
         let name = qualifier.map(\.text).joined(separator: ".")
         guard let relation = scope.relations.first(where: { $0.alias == name }) else {
             log.error(
-                "unknown table \"\(name)\"", at: range, hint: NearestName.hint(name, in: scope.relations.map(\.alias)))
+                "unknown table \"\(name)\"", at: range, hint: scope.qualifierHint(name))
             return nil
         }
         return Array(relation.columns)

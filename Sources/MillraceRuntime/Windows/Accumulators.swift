@@ -323,6 +323,11 @@ final class Accumulators {
         guard (source + slot.distinctOffset).load(as: UInt.self) != 0 else { return }
         let values = Column(slot.argumentType!)
         distinctValues(slot, source).table.appendAll(to: values)
+        foldDistinct(slot, values, into: target)
+    }
+
+    /// Adds the cells of `values`, none of them NULL, to a DISTINCT aggregate.
+    func foldDistinct(_ slot: Slot, _ values: Column, into target: UnsafeMutableRawPointer) {
         // Folded like rows: a value that the target has seen is dropped there.
         let batch = ColumnBatch(columns: [values], count: values.count)
         var moved = slot

@@ -44,7 +44,7 @@ extension Parser {
             }
         } while accept(",")
         if !isTableFunction { call.nulls = parseNullTreatment() }
-        try expect(")")
+        try expectListEnd()
         return call
     }
 
