@@ -32,7 +32,7 @@ enum ShardCount {
         case .source, .project, .filter, .staticJoin, .lookupJoin, .predict, .windowAssign, .expand, .union, .sink:
             return nil
         case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
-        case .over, .windowRank, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
+        case .over, .windowRank, .topN, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
         case .processingTime: return "windows by processing time need one shard"
         case .windowAggregate(let aggregate):
             if case .session = aggregate.window { return "sessions of one key may lie in several partitions" }
