@@ -148,6 +148,15 @@ struct GraphBuilder {
         case .groupAggregate(let keys, let aggregates):
             return try GroupAggregateOperator(
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
+        case .expand(let expand): return ExpandOperator(expand, input: input(0), object: node.object)
+        case .processingTime(let plan): return ProcessingTimeOperator(plan, input: input(0), object: node.object)
+        case .over(let over):
+            return try OverOperator(over, input: input(0), object: node.object, limits: options.limits)
+        case .windowRank(let rank):
+            return WindowRankOperator(rank, input: input(0), object: node.object, limits: options.limits)
+        case .sort(let sort):
+            return SortOperator(sort, input: input(0), object: node.object, limits: options.limits)
+        case .limit(let offset, let count): return LimitOperator(offset: offset, count: count, object: node.object)
         case .updatingAggregate(let aggregate):
             return try UpdatingAggregateOperator(
                 aggregate, input: input(0), object: node.object, limits: options.limits)

@@ -28,7 +28,8 @@ public enum PipelineCheck {
     public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
         guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
         return plan.nodes.indices.compactMap { index in
-            if let clause = unboundedState(plan.nodes[index]) {
+            let node = plan.nodes[index]
+            if let clause = unboundedState(node) {
                 guard ancestors(of: index, in: plan).contains(where: { isUnboundedSource(plan.nodes[$0], plan) }) else {
                     return nil
                 }
@@ -36,14 +37,36 @@ public enum PipelineCheck {
                     "\(clause) over a stream cannot be restarted exactly yet: its state is not stored in the database",
                     hint: "Add a window, read a bounded source, or write to a sink without positions, such as print.")
             }
-            guard isWindow(plan.nodes[index]) else { return nil }
             let behind = ancestors(of: index, in: plan)
-            guard behind.contains(where: { isWindow(plan.nodes[$0]) }),
-                behind.contains(where: { isUnboundedSource(plan.nodes[$0], plan) })
+            guard behind.contains(where: { isUnboundedSource(plan.nodes[$0], plan) }) else { return nil }
+            if let kept = keepsForEver(node) {
+                return Diagnostic(
+                    "\(kept) cannot be restarted exactly yet",
+                    hint:
+                        "Use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a window, or read a bounded source."
+                )
+            }
+            guard holdsRows(node) else { return nil }
+            // What closes with the window below holds nothing between two watermarks.
+            let isOverClosed = closesWithItsInput(node)
+            guard
+                behind.contains(where: { earlier in
+                    holdsRows(plan.nodes[earlier]) && !(isOverClosed && isClosing(plan.nodes[earlier]))
+                })
             else { return nil }
             return Diagnostic(
                 "a window over the results of a window cannot be restarted exactly yet",
                 hint: "Write the first window to a table and aggregate there, or read a bounded source.")
+        }
+    }
+
+    /// State that grows older than any part of the input that could be read again.
+    private static func keepsForEver(_ node: PlanNode) -> String? {
+        switch node.kind {
+        case .over(let over) where !over.isReplayable: "OVER with a frame that is not bounded by time"
+        case .limit: "LIMIT"
+        case .processingTime: "a window by processing time"
+        default: nil
         }
     }
 
@@ -55,8 +78,29 @@ public enum PipelineCheck {
         }
     }
 
-    private static func isWindow(_ node: PlanNode) -> Bool {
-        if case .windowAggregate = node.kind { true } else { false }
+    private static func holdsRows(_ node: PlanNode) -> Bool {
+        switch node.kind {
+        case .windowAggregate, .windowRank, .over, .sort: true
+        default: false
+        }
+    }
+
+    /// Emits all rows of a window at the watermark that closes it.
+    private static func isClosing(_ node: PlanNode) -> Bool {
+        switch node.kind {
+        case .windowAggregate(let aggregate): aggregate.allowedLatenessMilliseconds == 0
+        case .windowRank: true
+        default: false
+        }
+    }
+
+    /// Its windows are those of its input.
+    private static func closesWithItsInput(_ node: PlanNode) -> Bool {
+        switch node.kind {
+        case .windowRank: true
+        case .windowAggregate(let aggregate): if case .attached = aggregate.window { true } else { false }
+        default: false
+        }
     }
 
     private static func isUnboundedSource(_ node: PlanNode, _ plan: ExecutionPlan) -> Bool {

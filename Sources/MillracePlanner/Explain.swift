@@ -124,6 +124,30 @@ public enum Explain {
             return ["aggregate at the end of the input"]
                 + (keys.isEmpty ? [] : ["keys: \(keys.map { name($0, input) }.joined(separator: ", "))"])
                 + aggregates.map { call($0, input) }
+        case .expand(let expand):
+            let names = expand.keys.map { name($0, input) }
+            let sets = expand.sets.map { kept in
+                "(" + zip(names, kept).filter(\.1).map(\.0).joined(separator: ", ") + ")"
+            }
+            return ["grouping sets \(sets.joined(separator: ", "))"]
+        case .processingTime(let plan):
+            return ["processing time \(name(plan.timeColumn, input)): the clock is the time of the windows behind"]
+        case .over(let over): return overFacts(over, input)
+        case .windowRank(let rank):
+            let limit = rank.last.map { " up to \($0)" } ?? ""
+            return ["\(rank.function.rawValue) within windows ending at \(name(rank.endColumn, input))\(limit)"]
+                + [
+                    "keys: \(rank.keys.map { name($0, input) }.joined(separator: ", "))",
+                    "order: \(order(rank.order, input))",
+                ]
+                + (rank.prefersNewest ? ["of equal rows the newest first"] : [])
+        case .sort(let sort):
+            return [
+                "sort by \(order(sort.order, input))",
+                sort.timeColumn == nil ? "at the end of the input" : "rows leave when the watermark passes them",
+            ]
+        case .limit(let offset, let count):
+            return ["limit \(count) row\(count == 1 ? "" : "s")" + (offset > 0 ? " behind the first \(offset)" : "")]
         case .updatingAggregate(let aggregate):
             return [
                 (aggregate.aggregates.isEmpty ? "distinct rows" : "aggregate, a change for every row")
@@ -154,14 +178,9 @@ public enum Explain {
     }
 
     static func call(_ call: AggregateCall, _ input: Schema) -> String {
-        let name =
-            switch call.function {
-            case .countAll: "COUNT(*)"
-            case .count, .sum, .average, .minimum, .maximum:
-                [.count: "COUNT", .sum: "SUM", .average: "AVG", .minimum: "MIN", .maximum: "MAX"][
-                    call.function, default: ""]
-                    + "(\(call.isDistinct ? "DISTINCT " : "")\(call.argument.map { input[$0].name } ?? "*"))"
-            }
+        let argument = call.argument.map { input[$0].name } ?? "*"
+        let separator = call.function == .listAgg ? ", '\(call.separator)'" : ""
+        let name = "\(call.function.name)(\(call.isDistinct ? "DISTINCT " : "")\(argument)\(separator))"
         return name + (call.filter.map { " FILTER (WHERE \(input[$0].name))" } ?? "") + " : \(call.type)"
     }
 
@@ -174,6 +193,7 @@ public enum Explain {
         case .cumulate(let step, let size, let shift):
             "CUMULATE every \(text(step)) up to \(text(size))\(offset(shift))"
         case .session(let gap): "SESSION gap \(text(gap))"
+        case .attached: "as attached to the rows, by window_end"
         }
     }
 
@@ -217,5 +237,27 @@ public enum Explain {
             start = text.index(after: start)
         }
         return nil
+    }
+}
+
+extension AggregateCall.Function {
+    /// As SQL names it.
+    var name: String {
+        switch self {
+        case .countAll, .count: "COUNT"
+        case .sum: "SUM"
+        case .average: "AVG"
+        case .minimum: "MIN"
+        case .maximum: "MAX"
+        case .stddevPop: "STDDEV_POP"
+        case .stddevSamp: "STDDEV_SAMP"
+        case .varPop: "VAR_POP"
+        case .varSamp: "VAR_SAMP"
+        case .listAgg: "LISTAGG"
+        case .firstValue: "FIRST_VALUE"
+        case .lastValue: "LAST_VALUE"
+        case .arrayAgg: "ARRAY_AGG"
+        case .collect: "COLLECT"
+        }
     }
 }

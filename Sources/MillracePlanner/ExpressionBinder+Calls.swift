@@ -5,10 +5,15 @@ extension ExpressionBinder {
     func call(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
         let name = call.name.text.uppercased()
         if call.over != nil {
-            return fail("OVER windows are not supported", range, "Use a window table function such as TUMBLE.")
+            return fail(
+                "OVER is not allowed in \(place)", range,
+                "Compute it in the select list of a sub-query, or ask with QUALIFY.")
         }
         if Self.aggregateNames.contains(name) {
             return fail("aggregate \(name) is not allowed in \(place)", range)
+        }
+        if OverBinder.functionNames.contains(name) {
+            return fail("\(name) needs OVER (… ORDER BY …)", range)
         }
         if Self.windowFunctionNames.contains(name) {
             let isWindow = !name.contains("_")

@@ -95,11 +95,26 @@ struct PlanEmitter {
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + [[timeColumn]])
         case .windowAggregate(let aggregate):
-            add(
-                aggregate.keys.map { [$0] } + Self.columns(aggregate.aggregates).map { [$0] } + [[aggregate.timeColumn]]
-            )
+            var read = aggregate.keys + Self.columns(aggregate.aggregates) + [aggregate.timeColumn]
+            if case .attached(let start, let end) = aggregate.window { read += [start, end] }
+            add(read.map { [$0] })
         case .groupAggregate(let keys, let aggregates), .updatingAggregate(let keys, let aggregates):
             add(keys.map { [$0] } + Self.columns(aggregates).map { [$0] })
+        case .expand(let expand):
+            let inputs = node.inputs[0].columns.count
+            add(own.filter { $0[0] < inputs } + expand.keys.map { [$0] })
+        case .over(let over):
+            let inputs = node.inputs[0].columns.count
+            let read =
+                over.keys + (over.timeColumn.map { [$0] } ?? []) + over.frames.flatMap(\.calls).flatMap(\.columns)
+            add(own.filter { $0[0] < inputs } + read.map { [$0] })
+        case .windowRank(let rank):
+            let inputs = node.inputs[0].columns.count
+            let read = rank.keys + rank.order.map(\.column) + [rank.startColumn, rank.endColumn]
+            add(own.filter { $0[0] < inputs } + read.map { [$0] })
+        case .sort(let sort): add(own + sort.order.map { [$0.column] } + (sort.timeColumn.map { [[$0]] } ?? []))
+        case .limit: add(own)
+        case .processingTime(let column, _): add(own + [[column]])
         case .union: for port in node.inputs.indices { add(own, to: port) }
         }
     }
@@ -218,21 +233,13 @@ struct PlanEmitter {
             emitted[key] = Emitted(node: index, places: output)
         case .windowAssign(let timeColumn, let identity):
             let input = input(node, 0, isStatic)
-            let count = fields(input).count
-            let before = node.inputs[0].columns.count
-            var output = input.places
-            let added = node.columns[before...].enumerated().map { offset, column -> Field in
-                output[[before + offset]] = count + offset
-                return Field(column.name, column.type, isNullable: column.isNullable)
-            }
-            let index = append(
-                .windowAssign(timeColumn: place([timeColumn], input), identity.kind), [input.node],
-                fields(input) + added,
-                node.object)
-            emitted[key] = Emitted(node: index, places: output)
+            extend(node, .windowAssign(timeColumn: place([timeColumn], input), identity.kind), input, key)
         case .windowAggregate(var aggregate):
             let input = input(node, 0, isStatic)
             aggregate.timeColumn = place([aggregate.timeColumn], input)
+            if case .attached(let start, let end) = aggregate.window {
+                aggregate.window = .attached(startColumn: place([start], input), endColumn: place([end], input))
+            }
             aggregate.keys = aggregate.keys.map { place([$0], input) }
             aggregate.aggregates = aggregate.aggregates.map { moved($0, input) }
             whole(node, .windowAggregate(aggregate), input, key)
@@ -242,6 +249,39 @@ struct PlanEmitter {
                 node,
                 .groupAggregate(keys: keys.map { place([$0], input) }, aggregates: aggregates.map { moved($0, input) }),
                 input, key)
+        case .expand(var expand):
+            let input = input(node, 0, isStatic)
+            expand.keys = expand.keys.map { place([$0], input) }
+            extend(node, .expand(expand), input, key)
+        case .over(var over):
+            let input = input(node, 0, isStatic)
+            func moved(_ column: Int) -> Int { place([column], input) }
+            over.timeColumn = over.timeColumn.map(moved)
+            over.keys = over.keys.map(moved)
+            for i in over.frames.indices { over.frames[i].calls = over.frames[i].calls.map { $0.mapColumns(moved) } }
+            extend(node, .over(over), input, key)
+        case .windowRank(var rank):
+            let input = input(node, 0, isStatic)
+            rank.startColumn = place([rank.startColumn], input)
+            rank.endColumn = place([rank.endColumn], input)
+            rank.keys = rank.keys.map { place([$0], input) }
+            for i in rank.order.indices { rank.order[i].column = place([rank.order[i].column], input) }
+            extend(node, .windowRank(rank), input, key)
+        case .sort(var sort):
+            let input = input(node, 0, isStatic)
+            sort.timeColumn = sort.timeColumn.map { place([$0], input) }
+            for i in sort.order.indices { sort.order[i].column = place([sort.order[i].column], input) }
+            let index = append(.sort(sort), [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
+        case .processingTime(let column, let window):
+            let input = input(node, 0, isStatic)
+            let plan = ProcessingTimePlan(timeColumn: place([column], input), window: window)
+            let index = append(.processingTime(plan), [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
+        case .limit(let offset, let count):
+            let input = input(node, 0, isStatic)
+            let index = append(.limit(offset: offset, count: count), [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
         case .updatingAggregate(let keys, let aggregates):
             let input = input(node, 0, isStatic)
             // The rows of a key that is the sink's are told apart there.
@@ -287,6 +327,19 @@ struct PlanEmitter {
         let index = append(
             kind, [input.node], node.columns.map { Field($0.name, $0.type, isNullable: $0.isNullable) }, node.object)
         emitted[key] = Emitted(node: index, places: places(node.columns.indices.map { [$0] }))
+    }
+
+    /// A node that puts columns behind those of its input.
+    private mutating func extend(_ node: LogicalNode, _ kind: NodeKind, _ input: Emitted, _ key: Key) {
+        let count = fields(input).count
+        let before = node.inputs[0].columns.count
+        var output = input.places
+        let added = node.columns[before...].enumerated().map { offset, column -> Field in
+            output[[before + offset]] = count + offset
+            return Field(column.name, column.type, isNullable: column.isNullable)
+        }
+        let index = append(kind, [input.node], fields(input) + added, node.object)
+        emitted[key] = Emitted(node: index, places: output)
     }
 
     private func pathField(_ node: LogicalNode, _ path: Path) -> Field {

@@ -41,7 +41,9 @@ final class QueryBinder {
 
     // MARK: Queries
 
-    func query(_ syntax: QuerySyntax) -> LogicalNode? {
+    /// - Parameter isTop: the order of its rows is the order in which they are written; that of a sub-query means nothing
+    ///   without LIMIT.
+    func query(_ syntax: QuerySyntax, isTop: Bool = false) -> LogicalNode? {
         var names: [String: LogicalNode?] = [:]
         commonTables.append([:])
         defer { commonTables.removeLast() }
@@ -56,15 +58,12 @@ final class QueryBinder {
             names[table.name.text] = node
             commonTables[commonTables.count - 1] = names
         }
-        if let first = syntax.orderBy.first {
-            log.error(
-                "ORDER BY is not supported on a stream", at: first.expression.range,
-                hint: "Leave it out; rows are written as they come.")
-        }
-        if let limit = syntax.limit {
-            log.error(
-                "LIMIT is not supported on a stream", at: limit.range, hint: "Leave it out; the target gets every row.")
-        }
+        let isLimited = syntax.limit != nil || syntax.offset != nil
+        guard !syntax.orderBy.isEmpty, isTop || isLimited else { return body(syntax).flatMap { limited(syntax, $0) } }
+        return ordered(syntax).flatMap { limited(syntax, $0) }
+    }
+
+    func body(_ syntax: QuerySyntax) -> LogicalNode? {
         switch syntax.body {
         case .select(let select): return self.select(select)
         case .values(let rows): return values(rows, syntax.range)

@@ -16,6 +16,7 @@ public final class Shard {
     private let streams: [ShardInput]
     private let streamPlaces: [Int]
     private let sinks: [SinkOperator]
+    private let timers: [ProcessingTimeOperator]
     private let sessions: [ShardSession]
     private let commits: CommitQueue
     private var rejections: RejectionLog
@@ -36,6 +37,7 @@ public final class Shard {
         streamPlaces = inputs.indices.filter { [inputs] in !inputs[$0].plan.isStatic }
         streams = streamPlaces.map { [inputs] in inputs[$0] }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
+        timers = graph.operators.compactMap { $0 as? ProcessingTimeOperator }
         sessions = graph.sessions.map { ShardSession($0) }
         rejections = RejectionLog(
             isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
@@ -225,6 +227,10 @@ public final class Shard {
                 observer.advanced(source: input.index, watermark: watermark.combinedWatermark)
             }
         }
+        for timer in timers {
+            let now = context.clock.wallMicroseconds()
+            if let deadline = timer.nextDeadline, now >= deadline { try timer.tick(now: now, context: context) }
+        }
         reportWrites()
         for lookup in graph.lookups { try lookup.maintain(now: context.clock.monotonicMicroseconds()) }
     }
@@ -356,6 +362,9 @@ public final class Shard {
         sessions.forEachBorrowed { each in
             each.watch(in: loop)
             if let deadline = each.session.deadline { timeout = min(timeout, deadline - now) }
+        }
+        for timer in timers {
+            if let deadline = timer.nextDeadline { timeout = min(timeout, deadline - context.clock.wallMicroseconds()) }
         }
         inputs.forEachBorrowed { input in
             guard !input.isFinished else { return }

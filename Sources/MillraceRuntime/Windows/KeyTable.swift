@@ -245,6 +245,14 @@ final class KeyTable {
         for id in 0..<entryCount where entries[id].references >= 0 { append(Int32(id), to: [column]) }
     }
 
+    /// Every interned key (of one column) with its number of references, in the order in which they came.
+    func appendAll(to column: Column, counts: Column) {
+        for id in 0..<entryCount where entries[id].references >= 0 {
+            append(Int32(id), to: [column])
+            counts.append(int: Int64(entries[id].references))
+        }
+    }
+
     // MARK: - Between shards
 
     /// The key's hash. Stored with the positions of a run on several shards (see `EmittedWindows`): never change the function.

@@ -142,7 +142,14 @@ public final class WindowAggregateOperator: Operator {
                 continue
             }
             var isLate = true
-            if isTumble {
+            if case .attached(let startColumn, let endColumn) = plan.window {
+                let start = EventTime.milliseconds(fromMicroseconds: batch.columns[startColumn].ints[row])
+                let end = EventTime.milliseconds(fromMicroseconds: batch.columns[endColumn].ints[row])
+                if end - 1 > max(watermark, emittedWatermark) {
+                    try add(row, origin, openWindow(start, end), batch, context)
+                    isLate = false
+                }
+            } else if isTumble {
                 let (start, end) = assigner.lastWindow(milliseconds)
                 if end - 1 + lateness > max(watermark, emittedWatermark), !wasEmitted(row, end) {
                     let window = openWindow(start, end)

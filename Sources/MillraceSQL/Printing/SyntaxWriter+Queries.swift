@@ -31,10 +31,14 @@ extension SyntaxWriter {
             text += " LIMIT "
             write(limit)
         }
+        if let offset = query.offset {
+            text += " OFFSET "
+            write(offset)
+        }
     }
 
     private mutating func writeOperand(_ query: QuerySyntax, atLeast level: Int) {
-        var isBare = query.with.isEmpty && query.orderBy.isEmpty && query.limit == nil
+        var isBare = query.with.isEmpty && query.orderBy.isEmpty && query.limit == nil && query.offset == nil
         if case .setOperation(let kind, _, _, _) = query.body, kind.level < level { isBare = false }
         if !isBare { text += "(" }
         write(query)

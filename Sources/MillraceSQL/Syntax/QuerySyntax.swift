@@ -15,12 +15,14 @@ public struct QuerySyntax: Hashable, Sendable {
     public var body: Body
     public var orderBy: [OrderSyntax]
     public var limit: ExpressionSyntax?
+    public var offset: ExpressionSyntax?
     public var range: SourceRange
 
     public init(
         with: [CommonTableSyntax] = [], body: Body, orderBy: [OrderSyntax] = [], limit: ExpressionSyntax? = nil,
-        range: SourceRange
+        offset: ExpressionSyntax? = nil, range: SourceRange
     ) {
+        self.offset = offset
         self.with = with
         self.body = body
         self.orderBy = orderBy
