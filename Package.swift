@@ -31,7 +31,11 @@ let package = Package(
         .library(name: "MillraceRuntime", targets: ["MillraceRuntime"]),
         .library(name: "MillraceFormats", targets: ["MillraceFormats"]),
         .library(name: "MillraceModels", targets: ["MillraceModels"]),
+        .library(name: "MillraceKafka", targets: ["MillraceKafka"]),
+        .library(name: "MillracePostgres", targets: ["MillracePostgres"]),
         .library(name: "MillraceEngine", targets: ["MillraceEngine"]),
+        .library(name: "CLibrdkafka", targets: ["CLibrdkafka"]),
+        .library(name: "CLibpq", targets: ["CLibpq"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),

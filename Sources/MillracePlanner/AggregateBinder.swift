@@ -79,13 +79,7 @@ final class AggregateBinder {
         var result = LogicalNode.project(
             node, items.map { ($0.name, placed($0.expression), $0.isNullable) }, object: query.object)
         if syntax.isDistinct {
-            guard result.isBounded else {
-                log.error("SELECT DISTINCT is not supported on a stream", at: syntax.range)
-                return nil
-            }
-            result = LogicalNode(
-                .groupAggregate(keys: Array(result.columns.indices), aggregates: []), inputs: [result],
-                columns: result.columns, object: query.object)
+            result = query.distinct(result)
         }
         return result
     }
@@ -183,19 +177,6 @@ final class AggregateBinder {
                 return false
             }
             return true
-        }
-        if window == nil, !input.isBounded {
-            let place = syntax.groupBy.first.map { grouping -> SourceRange in
-                if case .expression(let expression) = grouping { return expression.range }
-                return syntax.range
-            }
-            log.error(
-                "\(syntax.groupBy.isEmpty ? "an aggregate" : "GROUP BY") without a window over a stream is not append-only: its results change with every row",
-                at: place ?? syntax.range,
-                hint:
-                    "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start, window_end."
-            )
-            return false
         }
         return true
     }
@@ -423,9 +404,7 @@ final class AggregateBinder {
         switch window {
         case nil:
             let node = added.isEmpty ? input : input.appending(added)
-            return LogicalNode(
-                .groupAggregate(keys: keySlots, aggregates: calls), inputs: [node], columns: columns,
-                object: query.object)
+            return query.grouping(node, keys: keySlots, aggregates: calls, columns: columns, cause: updateCause)
         case .group(let kind, let timeColumn, _, _):
             let node = added.isEmpty ? input : input.appending(added)
             return windowed(node, kind, timeColumn, keySlots, calls, columns)
@@ -462,6 +441,19 @@ final class AggregateBinder {
                 .filter(condition.mapColumns { columns.count + $0 }), inputs: [result], columns: result.columns,
                 object: query.object)
         }
+    }
+
+    /// Why the rows change when there is no window.
+    private var updateCause: UpdateCause {
+        var place = syntax.range
+        if case .expression(let expression)? = syntax.groupBy.first { place = expression.range }
+        return UpdateCause(
+            clause: "\(syntax.groupBy.isEmpty ? "an aggregate" : "GROUP BY") without a window over a stream",
+            range: place,
+            hint: input.isBounded
+                ? "Leave out SET 'execution.runtime-mode' = 'streaming': bounded input then gives its result once, at the end."
+                : "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start,"
+                    + " window_end. Or write to a table that takes changes, such as print.")
     }
 
     private func windowed(

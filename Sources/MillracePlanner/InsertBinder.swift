@@ -98,9 +98,12 @@ struct InsertBinder {
                     targets[index].field.isNullable
                 )
             }, object: table.name)
+        guard
+            ChangelogCheck(log: log).accepts(projected, table: table, connector: connector, at: syntax.target.range)
+        else { return nil }
         let plan = SinkPlan(
             name: table.name, connector: connector.name, options: options, schema: Schema(fields), metadata: metadata,
-            primaryKey: table.primaryKey, range: syntax.target.range)
+            primaryKey: table.primaryKey, isUpdating: projected.updates != nil, range: syntax.target.range)
         return LogicalNode(.sink(plan), inputs: [projected], columns: projected.columns, object: table.name)
     }
 

@@ -54,7 +54,8 @@ public struct Planner: Sendable {
         }
         if hasErrors { return PlanResult(plan: nil, diagnostics: diagnostics) }
         let plan = PlanEmitter.emit(
-            binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings)
+            binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings,
+            registry: registry)
         return PlanResult(plan: plan, diagnostics: diagnostics)
     }
 

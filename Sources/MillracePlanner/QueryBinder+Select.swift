@@ -81,15 +81,7 @@ extension QueryBinder {
             node = LogicalNode(node.kind, inputs: node.inputs, columns: columns, object: object)
         }
         guard syntax.isDistinct else { return node }
-        guard node.isBounded else {
-            log.error(
-                "SELECT DISTINCT keeps every row of a stream for ever and is not supported", at: syntax.range,
-                hint: "Group by a window instead: GROUP BY window_start, window_end, ….")
-            return nil
-        }
-        return LogicalNode(
-            .groupAggregate(keys: Array(node.columns.indices), aggregates: []), inputs: [node], columns: node.columns,
-            object: object)
+        return distinct(node)
     }
 
     /// Columns of `*` or `t.*`.

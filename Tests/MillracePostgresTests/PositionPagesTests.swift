@@ -12,8 +12,7 @@ import Testing
             replayOffset: offset - 1, watermark: partition % 2 == 0 ? EventTime.none : offset, emittedWatermark: 7)
     }
 
-    private func submit(_ session: PostgresSession, _ ticket: Int64, _ positions: [SourceName: [SourcePosition]]) throws
-    {
+    private func submit(_ session: PostgresSession, _ ticket: Int64, _ positions: SourceProgress) throws {
         try session.submit(ticket: ticket, positions: positions, deadLetters: [])
         try session.wait(for: ticket)
     }
@@ -33,14 +32,14 @@ import Testing
         try second.join(pipeline: "p", epoch: first.epoch)
         let even = (0..<40).map { position($0 * 2, 100) }
         let odd = (0..<40).map { position($0 * 2 + 1, 200) }
-        try submit(first, 0, ["s": even, "other": [position(0, 5, topic: "u")]])
-        try submit(second, 0, ["s": odd])
+        try submit(first, 0, [("s", even), ("other", [position(0, 5, topic: "u")])])
+        try submit(second, 0, [("s", odd)])
         // One shard has everything, and commits only some of it.
         let third = try database.session()
         let stored = try third.open()
         #expect(byPartition(stored["s"]) == byPartition(even + odd))
         #expect(stored["other"] == [position(0, 5, topic: "u")])
-        try submit(third, 0, ["s": [position(7, 300), position(79, 301)]])
+        try submit(third, 0, [("s", [position(7, 300), position(79, 301)])])
         // What it has not touched is still there.
         var expected = byPartition(even + odd)
         expected[7] = position(7, 300)
@@ -58,16 +57,16 @@ import Testing
         let session = try database.session()
         try session.open()
         var positions = (0..<70).map { position($0, 10) }
-        try submit(session, 0, ["s": positions])
+        try submit(session, 0, [("s", positions)])
         positions[66].nextOffset = 11
-        try submit(session, 1, ["s": positions])
+        try submit(session, 1, [("s", positions)])
         // The first page is the fence: it goes with every ticket.
         let tickets = try database.sql("SELECT commit_ticket FROM millrace.checkpoints ORDER BY page")
         #expect(tickets == [["1"], ["0"], ["1"]])
         // A partition found later takes the next slot, and order does not matter.
         positions.insert(position(70, 1), at: 3)
         positions.swapAt(0, 69)
-        try submit(session, 2, ["s": positions])
+        try submit(session, 2, [("s", positions)])
         #expect(byPartition(try database.session().open()["s"]) == byPartition(positions))
     }
 
