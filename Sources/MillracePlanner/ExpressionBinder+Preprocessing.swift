@@ -106,7 +106,7 @@ extension ExpressionBinder {
         return degree
     }
 
-    /// Ascending lists of features, the shorter before those that go on from it. `first`: the next may be the same again.
+    /// Ascending lists of features, each before those that go on from it. `repeating`: the next may be the same again.
     private static func combinations(_ count: Int, _ degree: Int, repeating: Bool) -> [[Int]] {
         func after(_ path: [Int]) -> [[Int]] {
             guard path.count < degree else { return [] }
