@@ -4,6 +4,8 @@ import MillraceSQL
 extension ExpressionBinder {
     func call(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
         let name = call.name.text.uppercased()
+        if name.hasPrefix("ML.") { return preprocessing(call, name, range) }
+        if name == "STRUCT" { return structValue(call.arguments) }
         if call.over != nil {
             return fail(
                 "OVER is not allowed in \(place)", range,
@@ -162,6 +164,7 @@ extension ExpressionBinder {
             let known =
                 functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "INSTR"] + Self.aggregateNames.sorted()
                 + FunctionTable.extractUnits.keys.sorted() + Self.windowFunctionNames.sorted()
+                + Self.preprocessingNames
             // The arguments are checked all the same; beside GROUP BY it may be an aggregate, whose arguments are free.
             if intercept == nil { for argument in syntax { _ = bind(argument) } }
             return fail("unknown function \"\(name)\"", nameRange ?? range, functions.instead(of: name, known: known))
