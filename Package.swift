@@ -91,7 +91,7 @@ let package = Package(
         tests("MillraceKafkaTests", ["MillraceKafka"]),
         tests("MillracePostgresTests", ["MillracePostgres"]),
         tests("MillraceModelsTests", ["MillraceModels"], excluding: ["Fixtures"]),
-        tests("MillraceEngineTests", ["MillraceEngine"], excluding: ["Golden"]),
+        tests("MillraceEngineTests", ["MillraceEngine"], excluding: ["Golden", "Functions"]),
         tests(
             "IntegrationTests",
             ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceCore", "CLibrdkafka"]),

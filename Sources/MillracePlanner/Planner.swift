@@ -7,10 +7,13 @@ public struct PlanResult: Sendable {
     public var plan: ExecutionPlan?
     /// Errors and warnings, in the order of their places.
     public var diagnostics: [Diagnostic]
+    /// What SHOW statements list, in order.
+    public var listings: [[String]]
 
-    public init(plan: ExecutionPlan?, diagnostics: [Diagnostic]) {
+    public init(plan: ExecutionPlan?, diagnostics: [Diagnostic], listings: [[String]] = []) {
         self.plan = plan
         self.diagnostics = diagnostics
+        self.listings = listings
     }
 }
 
@@ -40,7 +43,7 @@ public struct Planner: Sendable {
         } else {
             diagnostics += binder.log.all
         }
-        if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert {
+        if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert, binder.listings.isEmpty {
             diagnostics.append(
                 Diagnostic("the file has no INSERT statement", hint: "Add INSERT INTO sink SELECT … FROM source."))
         }
@@ -55,6 +58,8 @@ public struct Planner: Sendable {
         }
         let plan = PlanEmitter.emit(
             binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings)
-        return PlanResult(plan: plan, diagnostics: diagnostics)
+        let (zoned, found) = SessionZone(rules: binder.zone).apply(plan)
+        guard found.isEmpty else { return PlanResult(plan: nil, diagnostics: diagnostics + found) }
+        return PlanResult(plan: zoned, diagnostics: diagnostics, listings: binder.listings)
     }
 }
