@@ -23,10 +23,19 @@ public enum PipelineCheck {
     /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
     ///
     /// Windows are rebuilt after a restart by reading their rows again. The rows of a window over a window are results,
-    /// which are not made again, so its open windows would come back incomplete: refused until state is stored.
+    /// which are not made again, so its open windows would come back incomplete: refused until state is stored. So are results
+    /// that any row may change: rebuilding them would take the whole stream.
     public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
         guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
         return plan.nodes.indices.compactMap { index in
+            if let clause = unboundedState(plan.nodes[index]) {
+                guard ancestors(of: index, in: plan).contains(where: { isUnboundedSource(plan.nodes[$0], plan) }) else {
+                    return nil
+                }
+                return Diagnostic(
+                    "\(clause) over a stream cannot be restarted exactly yet: its state is not stored in the database",
+                    hint: "Add a window, read a bounded source, or write to a sink without positions, such as print.")
+            }
             guard isWindow(plan.nodes[index]) else { return nil }
             let behind = ancestors(of: index, in: plan)
             guard behind.contains(where: { isWindow(plan.nodes[$0]) }),
@@ -35,6 +44,14 @@ public enum PipelineCheck {
             return Diagnostic(
                 "a window over the results of a window cannot be restarted exactly yet",
                 hint: "Write the first window to a table and aggregate there, or read a bounded source.")
+        }
+    }
+
+    /// The clause whose state would need every row of the stream again; nil: none such.
+    private static func unboundedState(_ node: PlanNode) -> String? {
+        switch node.kind {
+        case .updatingAggregate(let plan): plan.aggregates.isEmpty ? "DISTINCT" : "GROUP BY without a window"
+        default: nil
         }
     }
 

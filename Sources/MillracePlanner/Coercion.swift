@@ -161,7 +161,8 @@ enum Coercion {
         switch (a, b) {
         case (.date, .timestamp), (.date, .timestampLTZ), (.timestamp, .date), (.timestampLTZ, .date),
             (.timestamp, .time),
-            (.timestampLTZ, .time), (.time, .time), (.time, .timestamp), (.time, .timestampLTZ), (.timestamp, .timestamp), (.timestamp, .timestampLTZ),
+            (.timestampLTZ, .time), (.time, .time), (.time, .timestamp), (.time, .timestampLTZ),
+            (.timestamp, .timestamp), (.timestamp, .timestampLTZ),
             (.timestampLTZ, .timestamp), (.timestampLTZ, .timestampLTZ):
             return true
         case (.array(let x), .array(let y)), (.multiset(let x), .multiset(let y)): return isCastable(from: x, to: y)

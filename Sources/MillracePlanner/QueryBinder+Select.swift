@@ -2,6 +2,9 @@ import MillraceCore
 import MillraceSQL
 
 extension QueryBinder {
+    /// Views of `SELECT *, *` double their columns with every level.
+    static let maximumColumns = 10_000
+
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
         for window in syntax.windows {
             log.error(
@@ -11,6 +14,7 @@ extension QueryBinder {
         if let qualify = syntax.qualify { log.error("QUALIFY is not supported", at: qualify.range) }
         let from = syntax.from.map { table($0) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
+        relation.scope.aliases = syntax.aliases
         var filter = syntax.filter
         if let clause = filter, clause.containsMembership {
             guard let (rest, node) = memberships(of: clause, relation) else {
@@ -44,6 +48,10 @@ extension QueryBinder {
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
         var broken: Set<Int> = []
         for (position, item) in syntax.items.enumerated() {
+            guard items.count <= Self.maximumColumns else {
+                log.error("query has more than \(Self.maximumColumns) columns", at: syntax.range)
+                return nil
+            }
             switch item {
             case .all(let qualifier, let range):
                 guard let columns = star(qualifier, relation.scope, range) else {
@@ -66,22 +74,14 @@ extension QueryBinder {
                 }
             }
         }
-        var node = LogicalNode.project(relation.node, items, object: object)
+        var node = LogicalNode.project(relation.node, items, object: object).namingLosses(syntax.items)
         if !broken.isEmpty {
             var columns = node.columns
             for index in broken { columns[index].isBroken = true }
             node = LogicalNode(node.kind, inputs: node.inputs, columns: columns, object: object)
         }
         guard syntax.isDistinct else { return node }
-        guard node.isBounded else {
-            log.error(
-                "SELECT DISTINCT keeps every row of a stream for ever and is not supported", at: syntax.range,
-                hint: "Group by a window instead: GROUP BY window_start, window_end, ….")
-            return nil
-        }
-        return LogicalNode(
-            .groupAggregate(keys: Array(node.columns.indices), aggregates: []), inputs: [node], columns: node.columns,
-            object: object)
+        return distinct(node)
     }
 
     /// Columns of `*` or `t.*`.
@@ -90,7 +90,7 @@ extension QueryBinder {
         let name = qualifier.map(\.text).joined(separator: ".")
         guard let relation = scope.relations.first(where: { $0.alias == name }) else {
             log.error(
-                "unknown table \"\(name)\"", at: range, hint: NearestName.hint(name, in: scope.relations.map(\.alias)))
+                "unknown table \"\(name)\"", at: range, hint: scope.qualifierHint(name))
             return nil
         }
         return Array(relation.columns)

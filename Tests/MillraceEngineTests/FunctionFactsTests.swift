@@ -73,7 +73,7 @@ struct FunctionFactsTests {
         try pipeline.start()
         try pipeline.wait()
         for (index, fact) in facts.enumerated() {
-            let path = directory.appendingPathComponent("\(index).out")
+            let path = directory.appendingPathComponent("\(index).out/part-0-0")
             let lines = ((try? String(contentsOf: path, encoding: .utf8)) ?? "").split(separator: "\n").map(String.init)
             var actual = Array(repeating: "!", count: fact.values.count)
             for line in lines {

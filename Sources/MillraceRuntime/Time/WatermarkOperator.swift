@@ -40,6 +40,17 @@ public final class WatermarkOperator: Operator {
     public private(set) var nextDeadline: Int64?
     private let selection = RowSelection()
     private let rowtimeName: String
+    /// The minimum over the active partitions; it goes back when one returns late, `combined` does not.
+    private var own = EventTime.none
+    /// The partition that holds `own`, -1 when unknown, and the next smallest watermark: up to there it alone moves `own`.
+    private var slowest = -1
+    private var nextSlowest = EventTime.none
+    private var newest = EventTime.none
+    private var isAtEnd = false
+    /// Other shards read partitions of the same source.
+    private var shared: (time: SharedWatermark, shard: Int)?
+    /// The minimum of the other shards as last looked at; nil when all of them are idle or there are none.
+    private var others: Int64?
 
     /// - Parameters:
     ///   - partitions: known ones; more may come, by index.
@@ -80,6 +91,8 @@ public final class WatermarkOperator: Operator {
         partitions.deallocate()
         partitions = larger
         allIdleSince = nil
+        own = EventTime.none
+        slowest = -1
         if usesClock { nextDeadline = .min }
     }
 
@@ -92,6 +105,7 @@ public final class WatermarkOperator: Operator {
         let records = context.records
         let now = usesClock ? context.clock.wallMicroseconds() : 0
         allIdleSince = nil
+        lookAtOthers()
         var rejected = false
         for row in 0..<batch.count {
             let origin = metadata.origins[row]
@@ -121,8 +135,14 @@ public final class WatermarkOperator: Operator {
                 let watermark = EventTime.milliseconds(fromMicroseconds: values.ints[row])
                 if watermark > before {
                     partitions[index].watermark = watermark
-                    // Only the slowest partition holds the minimum.
-                    if before <= combined { moved = true }
+                    if watermark > newest { newest = watermark }
+                    if index == slowest, watermark <= nextSlowest {
+                        own = watermark
+                        raise()
+                    } else if before <= own {
+                        // Only the slowest partition holds the minimum.
+                        moved = true
+                    }
                 }
             }
             if replaying > 0, partitions[index].isReplaying, let records, origin >= 0,
@@ -136,6 +156,7 @@ public final class WatermarkOperator: Operator {
             if moved { combine() }
         }
         if usesClock { schedule(now) }
+        publish()
         try emit(rejected ? selection.apply(batch) : batch, context: context)
         try announce(context)
     }
@@ -143,27 +164,89 @@ public final class WatermarkOperator: Operator {
     /// The input's own end; anything before it is this operator's to say.
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         guard watermark == EventTime.end else { return }
-        combined = EventTime.end
+        isAtEnd = true
+        own = EventTime.end
         nextDeadline = nil
+        raise()
+        publish()
         try announce(context)
     }
 
-    /// The minimum over the partitions that are not idle; never back.
+    /// Finds the minimum over the partitions that are not idle.
     private func combine() {
-        guard replaying == 0 else { return }
+        guard replaying == 0, !isAtEnd else { return }
         var minimum = EventTime.end
-        var hasActive = false
-        for partition in partitions where !partition.isIdle {
-            hasActive = true
-            minimum = min(minimum, partition.watermark)
+        slowest = -1
+        nextSlowest = EventTime.end
+        for index in partitions.indices where !partitions[index].isIdle {
+            let watermark = partitions[index].watermark
+            if slowest < 0 || watermark < minimum {
+                if slowest >= 0 { nextSlowest = minimum }
+                slowest = index
+                minimum = watermark
+            } else {
+                nextSlowest = min(nextSlowest, watermark)
+            }
         }
-        if hasActive, minimum > combined { combined = minimum }
+        guard slowest >= 0 else { return }
+        own = minimum
+        raise()
+    }
+
+    /// Event time follows `own` as far as the other shards allow; never back.
+    @inline(__always)
+    private func raise() {
+        let bounded = others.map { min($0, own) } ?? own
+        if bounded > combined { combined = bounded }
     }
 
     private func announce(_ context: ShardContext) throws(Diagnostic) {
         guard combined > announced else { return }
         announced = combined
         try emit(watermark: combined, context: context)
+    }
+
+    // MARK: - Other shards
+
+    /// Before the first batch: event time is the minimum over all shards that read this source.
+    public func share(_ time: SharedWatermark, shard: Int) { shared = (time, shard) }
+
+    /// The partitions to start with are known: the others need no longer wait to hear of this shard.
+    func begin() {
+        if replaying == 0 { combine() }
+        publish()
+    }
+
+    private func lookAtOthers() {
+        guard let shared else { return }
+        others = shared.time.others(than: shared.shard)
+        if replaying == 0 { combined = max(combined, shared.time.agreed) }
+    }
+
+    /// This shard holds nobody back.
+    private var isIdle: Bool { !isAtEnd && replaying == 0 && partitions.allSatisfy(\.isIdle) }
+
+    private func publish() {
+        guard let shared else { return }
+        let isIdle = isIdle
+        shared.time.publish(shared.shard, watermark: own, newest: newest, isIdle: isIdle)
+        lookAtOthers()
+        if replaying == 0, !isIdle { raise() }
+        shared.time.agree(on: combined)
+    }
+
+    /// Between batches: takes over what the other shards' event time has come to. Costs a few loads.
+    func follow(_ context: ShardContext) throws(Diagnostic) {
+        guard let shared, replaying == 0 else { return }
+        lookAtOthers()
+        if isIdle {
+            if let others { combined = max(combined, others) }
+        } else {
+            raise()
+        }
+        guard combined > announced else { return }
+        shared.time.agree(on: combined)
+        try announce(context)
     }
 
     // MARK: - Idleness
@@ -178,7 +261,8 @@ public final class WatermarkOperator: Operator {
             return
         }
         var allIdle = true
-        var becameIdle = false
+        var hasChanged = false
+        lookAtOthers()
         for index in partitions.indices {
             var isIdle = isAtEnd(index)
             if !isIdle, partitions[index].lastRecord != nil { partitions[index].lastBehind = now }
@@ -189,15 +273,19 @@ public final class WatermarkOperator: Operator {
                 partitions[index].lastRecord = now
                 isIdle = false
             }
-            if isIdle, !partitions[index].isIdle { becameIdle = true }
+            if isIdle != partitions[index].isIdle { hasChanged = true }
             partitions[index].isIdle = isIdle
             if !isIdle { allIdle = false }
         }
         if !allIdle {
             allIdleSince = nil
-            if becameIdle { combine() }
+            if hasChanged { combine() }
+        } else if let others {
+            // Only this shard is idle: the others' time is everyone's.
+            allIdleSince = nil
+            combined = max(combined, others)
         } else if plan.advancesWhenIdle {
-            let newest = partitions.reduce(combined) { max($0, $1.watermark) }
+            let newest = max(combined, shared?.time.newest ?? newest)
             if allIdleSince == nil { allIdleSince = (now, newest) }
             if let since = allIdleSince, since.watermark != EventTime.none {
                 let elapsed = since.watermark + (now - since.wall) / 1000
@@ -206,12 +294,14 @@ public final class WatermarkOperator: Operator {
             }
         }
         schedule(now, allIdle: allIdle)
+        publish()
         try announce(context)
     }
 
     private func schedule(_ now: Int64, allIdle: Bool = false) {
         if allIdle {
-            let moves = plan.advancesWhenIdle && allIdleSince?.watermark != EventTime.none
+            // While other shards are active, whether they still are is looked at again.
+            let moves = plan.advancesWhenIdle && (others != nil || allIdleSince?.watermark != EventTime.none)
             nextDeadline = moves ? now + WatermarkOperator.idleStepMicroseconds : nil
             return
         }
@@ -246,6 +336,9 @@ public final class WatermarkOperator: Operator {
             partitions[index].isReplaying = true
         }
         self.replaying = partitions.count { $0.isReplaying }
+        newest = partitions.reduce(combined) { max($0, $1.watermark) }
+        own = self.replaying > 0 ? combined : EventTime.none
+        slowest = -1
         restore(emittedWatermark: combined, port: 0)
     }
 
@@ -255,6 +348,7 @@ public final class WatermarkOperator: Operator {
         partitions[partition].isReplaying = false
         replaying -= 1
         combine()
+        publish()
         if usesClock { nextDeadline = .min }
         try announce(context)
     }
