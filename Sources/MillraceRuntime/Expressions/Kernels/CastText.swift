@@ -2,6 +2,13 @@ import MillraceCore
 
 /// Text as CAST reads it: more lenient than the strict forms of `TimeText` and `NumberText`.
 enum CastText {
+    /// Bytes as text: what is no UTF-8 becomes U+FFFD, as `new String(bytes, UTF_8)` does it.
+    static func repaired(_ bytes: ByteRef, _ arena: BatchArena) -> ByteRef {
+        let buffer = bytes.buffer
+        if buffer.allSatisfy({ $0 < 0x80 }) || String(validating: buffer, as: UTF8.self) != nil { return bytes }
+        return arena.copy(String(decoding: buffer, as: UTF8.self))
+    }
+
     static func trimmed(_ text: ByteRef) -> ByteRef {
         var from = 0
         var to = text.count

@@ -192,7 +192,13 @@ extension ExpressionCompiler {
         var operand: Operand
         let from = source.type
         switch from {
-        case .char, .varchar, .binary, .varbinary: operand = source
+        case .char, .varchar: operand = source
+        case .binary, .varbinary:
+            operand = emit(.string, [source]) {
+                let run = Run($0)
+                let arena = run.arena
+                run.map(ByteRef.self, ByteRef.self) { bytes, _ in CastText.repaired(bytes, arena) }
+            }
         case .boolean:
             operand = emit(.string, [source]) {
                 let run = Run($0)

@@ -85,7 +85,8 @@ extension ExpressionCompiler {
                 let run = Run($0)
                 let arena = run.arena
                 run.map(ByteRef.self, ByteRef.self) { text, state in
-                    orError(Base64.decode(text, arena), .invalidArgument, &state)
+                    orError(
+                        Base64.decode(text, arena).map { CastText.repaired($0, arena) }, .invalidArgument, &state)
                 }
             }
         }
