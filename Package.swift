@@ -96,7 +96,7 @@ let package = Package(
         tests("MillracePostgresTests", ["MillracePostgres"]),
         tests("MillraceModelsTests", ["MillraceModels"], excluding: ["Fixtures"]),
         tests("MillraceObservabilityTests", ["MillraceObservability"]),
-        tests("MillraceEngineTests", ["MillraceEngine", "CMillraceLinux"], excluding: ["Golden"]),
+        tests("MillraceEngineTests", ["MillraceEngine", "CMillraceLinux"], excluding: ["Golden", "Functions"]),
         tests(
             "IntegrationTests",
             ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceCore", "CLibrdkafka"]),

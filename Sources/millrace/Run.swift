@@ -44,6 +44,9 @@ struct Run: ParsableCommand {
     func run() throws {
         let signals = StopSignals()
         let (file, plan) = try pipeline.load()
+        for listing in file.listings { Console.print(listing.joined(separator: "\n")) }
+        // A file of SHOW statements only has nothing to run.
+        if plan.sinks.isEmpty { return }
         var options = PipelineOptions()
         options.shards = shards
         options.cpus = pinCpus ?? CPUList()

@@ -255,7 +255,7 @@ extension Parser {
             return try parseWordSeparated(name, word == "OVERLAY" ? ["PLACING", "FROM", "FOR"] : ["FROM", "FOR"])
         case "TRIM": return try parseTrim(name)
         case "STRUCT": return try parseStruct(name)
-        default: return nil
+        default: return try parseJSONFunction(word)
         }
     }
 
