@@ -25,6 +25,8 @@ public struct PipelineFile: Sendable {
     /// nil when there are errors.
     public var plan: ExecutionPlan?
     public var diagnostics: [Diagnostic]
+    /// What the file's SHOW statements list, in order.
+    public var listings: [[String]]
 
     /// Reads and plans a file. Nothing is connected to.
     ///
@@ -40,6 +42,7 @@ public struct PipelineFile: Sendable {
         let result = Planner(registry: .millrace, variables: variables).plan(text, name: Path.baseName(path))
         plan = result.plan
         diagnostics = result.diagnostics
+        listings = result.listings
     }
 
     /// Relative paths of models in the file start here.

@@ -2,14 +2,22 @@ import MillraceCore
 
 /// Values as JSON (and partly CSV) text.
 enum JSONOutput {
-    /// The text in quotes, escaped as Jackson does: quotes, backslashes and control characters only.
+    /// The text in quotes, escaped as Flink's Jackson does: quotes, backslashes, control characters, and what lies beyond the
+    /// basic multilingual plane as a pair of surrogates.
     static func appendString(_ text: ByteRef, to buffer: ByteBuffer) {
         let digits: StaticString = "0123456789ABCDEF"
         buffer.append(0x22)
         var plain = 0
         for i in 0..<max(0, text.count) {
             let byte = text.start[i]
-            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
+            guard byte < 0x20 || byte == 0x22 || byte == 0x5C || byte >= 0xF0 else { continue }
+            if byte >= 0xF0 {
+                guard i >= plain, i + 3 < text.count else { continue }
+                buffer.append(ByteRef(start: text.start + plain, count: i - plain))
+                appendSurrogates(text.start + i, to: buffer)
+                plain = i + 4
+                continue
+            }
             buffer.append(ByteRef(start: text.start + plain, count: i - plain))
             plain = i + 1
             buffer.append(0x5C)
@@ -28,6 +36,18 @@ enum JSONOutput {
         }
         buffer.append(ByteRef(start: text.start + plain, count: max(0, text.count) - plain))
         buffer.append(0x22)
+    }
+
+    /// Four bytes of UTF-8 as `\uD83D\uDE00`.
+    private static func appendSurrogates(_ bytes: UnsafePointer<UInt8>, to buffer: ByteBuffer) {
+        var code = UInt32(bytes[0] & 7)
+        for i in 1..<4 { code = code << 6 | UInt32(bytes[i] & 0x3F) }
+        guard code >= 0x10000 else { return }
+        let digits: StaticString = "0123456789ABCDEF"
+        for unit in [0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF)] {
+            buffer.append("\\u")
+            for shift in [12, 8, 4, 0] { buffer.append(digits.utf8Start[Int(unit >> UInt32(shift) & 15)]) }
+        }
     }
 
     /// A decimal without trailing zeros in the form of Java's `BigDecimal.toString`: `1E+3`, `5E-8`, `12.5`.

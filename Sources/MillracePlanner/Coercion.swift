@@ -140,6 +140,7 @@ enum Coercion {
         case (.timestamp, .timestampLTZ), (.timestampLTZ, .timestamp), (.date, .timestamp), (.date, .timestampLTZ):
             return true
         case (.array(let x), .array(let y)): return isImplicit(from: x, to: y)
+        case (.map(let k, let v), .map(let l, let w)): return isImplicit(from: k, to: l) && isImplicit(from: v, to: w)
         case (.row(let x), .row(let y)):
             return x.count == y.count && zip(x, y).allSatisfy { isImplicit(from: $0.type, to: $1.type) }
         default: return false
@@ -160,7 +161,8 @@ enum Coercion {
         switch (a, b) {
         case (.date, .timestamp), (.date, .timestampLTZ), (.timestamp, .date), (.timestampLTZ, .date),
             (.timestamp, .time),
-            (.timestampLTZ, .time), (.time, .time), (.timestamp, .timestamp), (.timestamp, .timestampLTZ),
+            (.timestampLTZ, .time), (.time, .time), (.time, .timestamp), (.time, .timestampLTZ),
+            (.timestamp, .timestamp), (.timestamp, .timestampLTZ),
             (.timestampLTZ, .timestamp), (.timestampLTZ, .timestampLTZ):
             return true
         case (.array(let x), .array(let y)), (.multiset(let x), .multiset(let y)): return isCastable(from: x, to: y)
@@ -219,6 +221,8 @@ enum Coercion {
             return .double(Double(x) / divisor)
         case (.double(let x), .double): return .double(x)
         case (.string(let x), .varchar(let length)) where x.unicodeScalars.count <= length: return .string(x)
+        // An instant depends on the session's time zone, which `SessionZone` knows.
+        case (.string, .timestampLTZ): return nil
         case (.string, _) where type.isTemporal: return TemporalLiteral.parse(value, as: type)
         default: return nil
         }

@@ -77,6 +77,7 @@ public enum Explain {
             let isPlain = watermark.expression == .column(watermark.rowtimeColumn, watermark.expression.type)
             var note = ""
             if case .column = watermark.expression, isPlain { note = " (no delay)" }
+            if watermark.isDefault { note = " (no delay: the default of a table without WATERMARK)" }
             let idle =
                 watermark.idleTimeoutMicroseconds == 0
                 ? "partitions never idle"

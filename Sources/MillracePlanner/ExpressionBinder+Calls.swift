@@ -4,6 +4,8 @@ import MillraceSQL
 extension ExpressionBinder {
     func call(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
         let name = call.name.text.uppercased()
+        if name.hasPrefix("ML.") { return preprocessing(call, name, range) }
+        if name == "STRUCT" { return structValue(call.arguments) }
         if call.over != nil {
             return fail(
                 "OVER is not allowed in \(place)", range,
@@ -41,6 +43,12 @@ extension ExpressionBinder {
         case "IF":
             guard arguments.count == 3 else { return fail("IF takes 3 arguments, not \(arguments.count)", range) }
             return conditional(nil, [.init(condition: arguments[0], result: arguments[1])], arguments[2], range, "IF")
+        case "NULLIF":
+            guard arguments.count == 2 else { return fail("NULLIF takes 2 arguments, not \(arguments.count)", range) }
+            return nullIf(arguments[0], arguments[1], range)
+        case "TO_TIMESTAMP_LTZ":
+            guard let bound = plain(name, arguments, range, at: call.name.range) else { return nil }
+            return precise(bound)
         case "MOD":
             guard arguments.count == 2 else { return fail("MOD takes 2 arguments, not \(arguments.count)", range) }
             return binary(.modulo, arguments[0], arguments[1], range)
@@ -48,9 +56,8 @@ extension ExpressionBinder {
             guard arguments.count == 2 else { return fail("DIV takes 2 arguments, not \(arguments.count)", range) }
             return binary(.divide, arguments[0], arguments[1], range)
         case "TRIM": return trim(arguments, range)
-        case "INSTR":
-            guard arguments.count == 2 else { return fail("INSTR takes 2 arguments, not \(arguments.count)", range) }
-            return plain("POSITION", [arguments[1], arguments[0]], range)
+        case "INSTR" where arguments.count == 2: return plain("POSITION", [arguments[1], arguments[0]], range)
+        case "TYPEOF": return typeOf(arguments, range)
         case "FLOOR", "CEIL", "CEILING":
             if arguments.count == 2, case .timeUnit(let unit) = arguments[1].kind {
                 return floorTime(name, arguments[0], unit, range)
@@ -58,7 +65,6 @@ extension ExpressionBinder {
         case "ROUND", "TRUNCATE", "TRUNC":
             guard let bound = plain(name, arguments, range) else { return nil }
             return rounded(bound)
-        case "ELEMENT_AT", "ARRAY_CONTAINS": break
         default:
             if let unit = FunctionTable.extractUnits[name] {
                 guard arguments.count == 1 else {
@@ -67,7 +73,6 @@ extension ExpressionBinder {
                 return plain("EXTRACT", [ExpressionSyntax(.timeUnit(unit), range: range)] + arguments, range)
             }
         }
-        if name == "ARRAY_CONTAINS" { return arrayContains(arguments, range) }
         return plain(name, arguments, range, at: call.name.range)
     }
 
@@ -136,22 +141,23 @@ extension ExpressionBinder {
         return Bound(.call(function, arguments, type), isNullable: bound.isNullable)
     }
 
-    private func arrayContains(_ arguments: [ExpressionSyntax], _ range: SourceRange) -> Bound? {
-        guard arguments.count == 2 else {
-            return fail("ARRAY_CONTAINS takes 2 arguments, not \(arguments.count)", range)
-        }
-        let array = bind(arguments[0])
-        let needle = bind(arguments[1])
-        guard let array, let needle else { return nil }
-        guard case .array(let element) = array.type else {
-            return fail("ARRAY_CONTAINS takes ARRAY, not \(array.type)", arguments[0].range)
-        }
-        guard Coercion.isImplicit(from: needle.type, to: element) else {
-            return fail("an element of this array is \(element), not \(needle.type)", arguments[1].range)
-        }
-        return strict(
-            .arrayContains, [array, Bound(cast(needle.expression, to: element), isNullable: needle.isNullable)],
-            .boolean)
+    /// NULLIF keeps the type of its first argument, whatever it is compared with.
+    private func nullIf(_ left: ExpressionSyntax, _ right: ExpressionSyntax, _ range: SourceRange) -> Bound? {
+        guard let value = bind(left), let (a, b) = comparable(left, right, "NULLIF", range) else { return nil }
+        let equal = Expression.call(.equal, [a.expression, b.expression], .boolean)
+        return Bound(
+            .conditional(
+                [.init(condition: equal, result: .literal(.null, value.type))], otherwise: value.expression, value.type),
+            isNullable: true)
+    }
+
+    /// TO_TIMESTAMP_LTZ has the precision that a literal asks for, at least milliseconds.
+    private func precise(_ bound: Bound) -> Bound {
+        guard case .call(let function, let arguments, _) = bound.expression, arguments.count == 2,
+            case .literal(.integer(let precision), _) = arguments[1], (0...9).contains(precision)
+        else { return bound }
+        return Bound(
+            .call(function, arguments, .timestampLTZ(precision: max(3, Int(precision)))), isNullable: bound.isNullable)
     }
 
     /// A function of the table.
@@ -160,8 +166,10 @@ extension ExpressionBinder {
     {
         guard let declaration = functions.find(name) else {
             let known =
-                functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "INSTR"] + Self.aggregateNames.sorted()
+                functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR"]
+                + Self.aggregateNames.sorted()
                 + FunctionTable.extractUnits.keys.sorted() + Self.windowFunctionNames.sorted()
+                + Self.preprocessingNames
             // The arguments are checked all the same; beside GROUP BY it may be an aggregate, whose arguments are free.
             if intercept == nil { for argument in syntax { _ = bind(argument) } }
             return fail("unknown function \"\(name)\"", nameRange ?? range, functions.instead(of: name, known: known))
@@ -186,7 +194,7 @@ extension ExpressionBinder {
                     continue
                 }
                 // Text literals stand for times, as in comparisons.
-                if case .string = argument.expression.stringLiteral, isTemporal(rule),
+                if name != "DATE_FORMAT", case .string = argument.expression.stringLiteral, isTemporal(rule),
                     let value = argument.expression.stringLiteral.flatMap({
                         TemporalLiteral.parse($0, as: .timestamp(precision: 3))
                     })
@@ -196,6 +204,12 @@ extension ExpressionBinder {
                 }
                 guard let type = rule.accepts(argument.type) else { continue candidates }
                 converted.append(Bound(cast(argument.expression, to: type), isNullable: argument.isNullable))
+            }
+            if let unify = overload.unify {
+                guard let types = unify(converted.map(\.type)) else { continue candidates }
+                converted = zip(converted, types).map {
+                    Bound(cast($0.expression, to: $1), isNullable: $0.isNullable)
+                }
             }
             let same = converted.indices.filter { if case .same = overload.rule(at: $0) { true } else { false } }
             if same.count > 1 {

@@ -30,7 +30,14 @@ extension ExpressionBinder {
             let arguments = bound.compactMap { $0 }
             guard arguments.count == parts.count else { return nil }
             return strict(op == .and ? .and : .or, arguments, .boolean)
-        case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+        case .equal, .notEqual:
+            warnOfNull(op, left, right, range)
+            if case .rowValue(let a) = left.kind, case .rowValue(let b) = right.kind, a.count == b.count {
+                return rowsEqual(a, b, isNegated: op == .notEqual, range)
+            }
+            guard let (a, b) = comparable(left, right, op.rawValue, range) else { return nil }
+            return strict(Self.comparisons[op] ?? .equal, [a, b], .boolean)
+        case .less, .lessOrEqual, .greater, .greaterOrEqual:
             warnOfNull(op, left, right, range)
             guard let (a, b) = comparable(left, right, op.rawValue, range) else { return nil }
             return strict(Self.comparisons[op] ?? .equal, [a, b], .boolean)
@@ -42,7 +49,7 @@ extension ExpressionBinder {
                     _ = fail("|| takes STRING, not \(part.type)", syntax.range, "Write CAST(… AS STRING).")
                     continue
                 }
-                arguments.append(part)
+                arguments.append(textual(part))
             }
             guard arguments.count == 2 else { return nil }
             return strict(.concat, arguments, .string)
@@ -52,6 +59,17 @@ extension ExpressionBinder {
             guard let a, let b else { return nil }
             return arithmetic(op, a, b, range)
         }
+    }
+
+    /// `(a, b) = (c, d)` is `a = c AND b = d`, with the NULLs of that.
+    private func rowsEqual(
+        _ left: [ExpressionSyntax], _ right: [ExpressionSyntax], isNegated: Bool, _ range: SourceRange
+    ) -> Bound? {
+        let parts = zip(left, right).map { binary(.equal, $0, $1, range) }
+        let bound = parts.compactMap { $0 }
+        guard bound.count == parts.count else { return nil }
+        let all = bound.count == 1 ? bound[0] : strict(.and, bound, .boolean)
+        return isNegated ? strict(.not, [all], .boolean) : all
     }
 
     private static let comparisons: [ExpressionSyntax.BinaryOperator: BuiltinFunction] = [
@@ -194,6 +212,13 @@ extension ExpressionBinder {
     func inList(_ operand: ExpressionSyntax, _ candidates: [ExpressionSyntax], isNegated: Bool, _ range: SourceRange)
         -> Bound?
     {
+        if case .rowValue = operand.kind {
+            let parts = candidates.map { binary(.equal, operand, $0, range) }
+            let bound = parts.compactMap { $0 }
+            guard bound.count == parts.count else { return nil }
+            let any = bound.count == 1 ? bound[0] : strict(.or, bound, .boolean)
+            return isNegated ? strict(.not, [any], .boolean) : any
+        }
         let value = bind(operand)
         let bound = candidates.map { ($0, bind($0)) }
         guard let value, bound.allSatisfy({ $0.1 != nil }) else { return nil }
@@ -264,7 +289,9 @@ extension ExpressionBinder {
         let folded = bound.type.isCharacter && !type.isCharacter ? nil : Coercion.cast(bound.expression, to: type)
         if let folded, case .literal = folded { return Bound(folded, isNullable: bound.isNullable) }
         if bound.type == type { return Bound(bound.expression, isNullable: bound.isNullable) }
-        if case .string = bound.expression.stringLiteral, type.isTemporal,
+        var isInstant = false
+        if case .timestampLTZ = type { isInstant = true }
+        if case .string = bound.expression.stringLiteral, type.isTemporal, !isInstant,
             let value = bound.expression.stringLiteral.flatMap({ TemporalLiteral.parse($0, as: type) })
         {
             return literal(value, type)

@@ -83,6 +83,9 @@ final class ExpressionBinder {
                 return nil
             }
             return test(isNegated ? .isNotDistinctFrom : .isDistinctFrom, [a.expression, b.expression])
+        case .isJSON(let operand, let shape, let isNegated): return isJSON(operand, shape, isNegated: isNegated, range)
+        case .json(let json): return self.json(json, range)
+        case .overlaps(let left, let right): return overlaps(left, right, range)
         case .between(let operand, let low, let high, let isNegated, let isSymmetric):
             return between(operand, low, high, isNegated: isNegated, isSymmetric: isSymmetric, range)
         case .inList(let operand, let candidates, let isNegated):
@@ -100,7 +103,7 @@ final class ExpressionBinder {
                     _ = fail("\(isSimilar ? "SIMILAR TO" : "LIKE") takes STRING, not \(bound.type)", part.range)
                     continue
                 }
-                arguments.append(bound)
+                arguments.append(textual(bound))
             }
             guard arguments.count == parts.count else { return nil }
             if let escape, case .string(let text, _) = escape.kind, text.count != 1 {
@@ -144,6 +147,11 @@ final class ExpressionBinder {
     }
 
     func literal(_ value: Value, _ type: DataType) -> Bound { Bound(.literal(value, type), isNullable: value == .null) }
+
+    /// A bare NULL as text.
+    func textual(_ bound: Bound) -> Bound {
+        bound.type == .null ? Bound(.literal(.null, .string), isNullable: true) : bound
+    }
 
     /// A strict call: NULL when an operand is.
     func strict(_ function: BuiltinFunction, _ arguments: [Bound], _ type: DataType) -> Bound {

@@ -18,6 +18,9 @@ extension FunctionTable {
             function(
                 "TRUNCATE", "TRUNC", to: .truncate, [.numeric, .integer], optional: 1, result: ResultType.argument(0),
                 "x cut to n digits"),
+            function(
+                "BIN", to: .bin, [.integer], result: ResultType.always(.string),
+                "As binary digits, 64 for a negative number"),
             function("SIGN", to: .sign, [.numeric], result: ResultType.argument(0), "-1, 0 or 1"),
             function(
                 "LOG", to: .log, [.double, .double], optional: 1, result: ResultType.always(.double),

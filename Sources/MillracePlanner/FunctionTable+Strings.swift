@@ -1,14 +1,14 @@
 import MillraceCore
 
 extension FunctionTable {
-    private static let text = ResultType.always(.string)
-    private static let int = ResultType.always(.integer)
-    private static let bool = ResultType.always(.boolean)
+    fileprivate static let text = ResultType.always(.string)
+    fileprivate static let int = ResultType.always(.integer)
+    fileprivate static let bool = ResultType.always(.boolean)
 
     static let strings: [FunctionDeclaration] = [
         function("CONCAT", to: .concat, [.text], variadic: true, result: text, "All parts joined; NULL if one is NULL"),
         function(
-            "CONCAT_WS", to: .concatWithSeparator, [.text, .text], variadic: true, result: text,
+            "CONCAT_WS", to: .concatWithSeparator, [.text, .text], optional: 1, variadic: true, result: text,
             "The parts that are not NULL, joined by the first argument"),
         function(
             "CHAR_LENGTH", "CHARACTER_LENGTH", "LENGTH", to: .characterLength, [.text], result: int, "Code points"),
@@ -45,18 +45,13 @@ extension FunctionTable {
         function(
             "OVERLAY", to: .overlay, [.text, .text, .integer, .integer], optional: 1, result: text,
             "With a part replaced"),
-        function(
-            "SPLIT_INDEX", to: .splitIndex, [.text, .text, .integer], result: text, mayBeNull: true,
-            "The part at an index, from 0"),
-        function(
-            "REGEXP", "REGEXP_LIKE", "REGEXP_CONTAINS", to: .regexp, [.text, .text], result: bool,
-            "Whether the pattern is found"),
-        function(
-            "REGEXP_EXTRACT", to: .regexpExtract, [.text, .text, .integer], optional: 1, result: text, mayBeNull: true,
-            "A group of the first match"),
-        function(
-            "REGEXP_REPLACE", to: .regexpReplace, [.text, .text, .text], result: text, "Every match replaced literally"),
-        function("REGEXP_COUNT", to: .regexpCount, [.text, .text], result: int, "How many matches"),
+        FunctionDeclaration(
+            names: ["SPLIT_INDEX"],
+            overloads: [
+                FunctionOverload(parameters: [.text, .text, .integer], function: .splitIndex, result: text),
+                FunctionOverload(parameters: [.text, .integer, .integer], function: .splitIndex, result: text),
+            ], mayBeNull: true,
+            documentation: "The part at an index, from 0, between delimiters given as text or as a character's code"),
         function("ASCII", to: .ascii, [.text], result: int, "The first byte"),
         function("CHR", to: .chr, [.integer], result: text, "The character of a code"),
         function("TO_BASE64", to: .toBase64, [.textOrBinary], result: text, "As base64"),
@@ -70,20 +65,56 @@ extension FunctionTable {
         function(
             "UNHEX", "FROM_HEX", to: .unhex, [.text], result: ResultType.always(.bytes), mayBeNull: true,
             "From hexadecimal digits"),
-        function("STARTSWITH", "STARTS_WITH", to: .startsWith, [.text, .text], result: bool, "Whether it begins so"),
-        function("ENDSWITH", "ENDS_WITH", to: .endsWith, [.text, .text], result: bool, "Whether it ends so"),
+        FunctionDeclaration(
+            names: ["STARTSWITH", "STARTS_WITH"],
+            overloads: [
+                FunctionOverload(parameters: [.text, .text], function: .startsWith, result: bool),
+                FunctionOverload(parameters: [.binary, .binary], function: .startsWith, result: bool),
+            ], documentation: "Whether it begins so"),
+        FunctionDeclaration(
+            names: ["ENDSWITH", "ENDS_WITH"],
+            overloads: [
+                FunctionOverload(parameters: [.text, .text], function: .endsWith, result: bool),
+                FunctionOverload(parameters: [.binary, .binary], function: .endsWith, result: bool),
+            ], documentation: "Whether it ends so"),
         function("UUID", "GENERATE_UUID", to: .uuid, [], result: text, "A random UUID"),
         function(
             "PARSE_URL", to: .parseURL, [.text, .text, .text], optional: 1, result: text, mayBeNull: true,
             "A part of a URL"),
         function(
-            "JSON_VALUE", "JSON_EXTRACT_SCALAR", to: .jsonValue, [.text, .text], result: text, mayBeNull: true,
-            "A scalar at a path"),
+            "TRANSLATE", "TRANSLATE3", to: .translate, [.text, .text, .text], result: text,
+            "Characters of the second replaced by those of the third at the same place, or left out"),
+        FunctionDeclaration(
+            names: ["ELT"],
+            overloads: [
+                FunctionOverload(
+                    parameters: [.integer, .text], isVariadic: true, function: .elt, result: text),
+                FunctionOverload(
+                    parameters: [.integer, .binary], isVariadic: true, function: .elt,
+                    result: ResultType.always(.bytes)),
+            ], mayBeNull: true, documentation: "The argument at an index, from 1"),
+        function("URL_ENCODE", to: .urlEncode, [.text], result: text, "As application/x-www-form-urlencoded"),
+        function("URL_DECODE", to: .urlDecode, [.text], result: text, mayBeNull: true, "From URL_ENCODE's form"),
         function(
-            "JSON_QUERY", "JSON_EXTRACT", to: .jsonQuery, [.text, .text], result: text, mayBeNull: true,
-            "An object or array at a path"),
-        function("JSON_EXISTS", to: .jsonExists, [.text, .text], result: bool, "Whether a path is there"),
-        function("IS_JSON", to: .isJSON, [.text], result: bool, "Whether the text is JSON"),
+            "PRINTF", to: .printf, [.text, .any], optional: 1, variadic: true, result: text, mayBeNull: true,
+            "By a format of Java; NULL when the arguments do not fit it"),
+        function(
+            "SPLIT", to: .split, [.text, .text], result: ResultType.always(.array(.string)),
+            "The parts between delimiters; the characters when the delimiter is empty"),
+        function(
+            "STR_TO_MAP", to: .strToMap, [.text, .text, .text], optional: 2,
+            result: ResultType.always(.map(key: .string, value: .string)),
+            "Pairs such as k1=v1,k2=v2; the delimiters are regular expressions"),
+        function(
+            "INSTR", to: .instr, [.text, .text, .integer, .integer], optional: 2, result: int,
+            "Where the second is in the first, from a start (from the end when negative), the n-th time"),
+        function("IS_DIGIT", to: .isDigit, [.text], result: bool, neverNull: true, "Whether there are only digits"),
+        function("IS_ALPHA", to: .isAlpha, [.text], result: bool, neverNull: true, "Whether there are only letters"),
+        function("IS_DECIMAL", to: .isDecimal, [.text], result: bool, neverNull: true, "Whether it is a number"),
+        function(
+            "ENCODE", to: .encode, [.text, .text], result: ResultType.always(.bytes),
+            "As bytes of a character set: US-ASCII, ISO-8859-1, UTF-8, UTF-16, UTF-16BE, UTF-16LE"),
+        function("DECODE", to: .decode, [.binary, .text], result: text, "Bytes of a character set as text"),
     ]
 
     static let hashes: [FunctionDeclaration] =
@@ -98,7 +129,57 @@ extension FunctionTable {
                 documentation: "The hash as hexadecimal digits")
         } + [
             function(
+                "SHA2", to: .sha2, [.textOrBinary, .integer], result: ResultType.always(.varchar(length: 128)),
+                "The hash of 224, 256, 384 or 512 bits as hexadecimal digits"),
+            function(
                 "FARM_FINGERPRINT", to: .farmFingerprint, [.textOrBinary], result: ResultType.always(.bigInt),
-                "FarmHash Fingerprint64 as a signed number")
+                "FarmHash Fingerprint64 as a signed number"),
         ]
+}
+
+extension FunctionTable {
+    /// Regular expressions, as `java.util.regex` reads them.
+    static let patterns: [FunctionDeclaration] = [
+        function(
+            "REGEXP", "REGEXP_LIKE", "REGEXP_CONTAINS", to: .regexp, [.text, .text], result: bool,
+            "Whether the pattern is found"),
+        function(
+            "REGEXP_EXTRACT", to: .regexpExtract, [.text, .text, .integer], optional: 1, result: text, mayBeNull: true,
+            "A group of the first match"),
+        function(
+            "REGEXP_REPLACE", to: .regexpReplace, [.text, .text, .text], result: text, "Every match replaced literally"),
+        function("REGEXP_COUNT", to: .regexpCount, [.text, .text], result: int, "How many matches"),
+        function(
+            "REGEXP_EXTRACT_ALL", to: .regexpExtractAll, [.text, .text, .integer], optional: 1,
+            result: ResultType.always(.array(.string)), mayBeNull: true,
+            "A group (default 1) of every match"),
+        function(
+            "REGEXP_INSTR", to: .regexpInstr, [.text, .text], result: int, mayBeNull: true,
+            "Where the first match begins, from 1; 0 without a match"),
+        function(
+            "REGEXP_SUBSTR", to: .regexpSubstr, [.text, .text], result: text, mayBeNull: true, "The first match"),
+    ]
+
+    /// The JSON functions without clauses of their own.
+    static let json: [FunctionDeclaration] = [
+        function("IS_JSON", to: .isJSON, [.text], result: bool, "Whether the text is JSON"),
+        function("JSON", to: .json, [.text], result: text, "JSON text as a value of JSON_OBJECT or JSON_ARRAY"),
+        function("JSON_STRING", to: .jsonString, [.any], result: text, "Any value as JSON text"),
+        function("JSON_QUOTE", to: .jsonQuote, [.text], result: text, "As a JSON string with its quotes"),
+        function("JSON_UNQUOTE", to: .jsonUnquote, [.text], result: text, "A JSON string without its quotes"),
+        function(
+            "JSON_EXTRACT_SCALAR", to: .jsonValue, [.text, .text], result: text, mayBeNull: true,
+            "JSON_VALUE in BigQuery's older spelling"),
+        function(
+            "JSON_EXTRACT", to: .jsonQuery, [.text, .text], result: text, mayBeNull: true,
+            "JSON_QUERY in BigQuery's older spelling"),
+    ]
+
+    static let network: [FunctionDeclaration] = [
+        function(
+            "INET_ATON", to: .inetAton, [.text], result: ResultType.always(.bigInt), mayBeNull: true,
+            "An IPv4 address as a number"),
+        function(
+            "INET_NTOA", to: .inetNtoa, [.integer], result: text, mayBeNull: true, "A number as an IPv4 address"),
+    ]
 }

@@ -13,8 +13,12 @@ extension FunctionTable {
             function(
                 "TIMESTAMPDIFF", to: .timestampDiff, [.unit, .temporal, .temporal], result: ResultType.always(.integer),
                 "Whole units from the first to the second"),
-            function(
-                "DATE_FORMAT", to: .dateFormat, [.temporal, .text], result: text, "A time as text, by a Java pattern"),
+            FunctionDeclaration(
+                names: ["DATE_FORMAT"],
+                overloads: [
+                    FunctionOverload(parameters: [.temporal, .text], function: .dateFormat, result: text),
+                    FunctionOverload(parameters: [.text, .text], function: .dateFormat, result: text),
+                ], mayBeNull: true, documentation: "A time, or text such as '2024-01-31 12:00:00', by a Java pattern"),
             function(
                 "TO_TIMESTAMP", to: .toTimestamp, [.text, .text], optional: 1,
                 result: ResultType.always(.timestamp(precision: 3)),
@@ -29,15 +33,20 @@ extension FunctionTable {
                         parameters: [.numeric, .integer], optional: 1, function: .toTimestampLTZ,
                         result: ResultType.always(.timestampLTZ(precision: 3))),
                     FunctionOverload(
-                        parameters: [.text, .text], optional: 1, function: .toTimestampLTZ,
+                        parameters: [.text, .text, .text], optional: 2, function: .toTimestampLTZ,
                         result: ResultType.always(.timestampLTZ(precision: 3))),
-                ], mayBeNull: true, documentation: "Epoch seconds (precision 0) or milliseconds (3), or text"),
+                ], mayBeNull: true,
+                documentation:
+                    "Epoch units of 10^-precision seconds (default milliseconds), or text of a zone (default UTC)"),
             function(
                 "FROM_UNIXTIME", to: .fromUnixTime, [.integer, .text], optional: 1, result: text,
                 "Epoch seconds as text"),
             function(
-                "UNIX_TIMESTAMP", to: .unixTimestamp, [.text, .text], optional: 2, result: bigInt, mayBeNull: true,
-                "Epoch seconds"),
+                "UNIX_TIMESTAMP", to: .unixTimestamp, [.text, .text], optional: 2, result: bigInt,
+                "Epoch seconds of now, or of text; the smallest BIGINT for text that is no time"),
+            function(
+                "CONVERT_TZ", to: .convertTimeZone, [.text, .text, .text], result: text, mayBeNull: true,
+                "Text such as '2024-01-31 12:00:00' of one zone in another"),
             function(
                 "CURRENT_TIMESTAMP", "NOW", "CURRENT_ROW_TIMESTAMP", to: .currentTimestamp, [],
                 result: ResultType.always(.timestampLTZ(precision: 3)), neverNull: true, "The time of the batch"),
@@ -74,22 +83,10 @@ extension FunctionTable {
 
     static let conditions: [FunctionDeclaration] = [
         function(
-            "NULLIF", to: .nullIf, [.same, .same], result: ResultType.argument(0), mayBeNull: true,
-            "NULL where both are equal"),
-        function(
             "GREATEST", to: .greatest, [.same], variadic: true, result: ResultType.argument(0),
             "The greatest; NULL if one is NULL"),
         function(
             "LEAST", to: .least, [.same], variadic: true, result: ResultType.argument(0),
             "The least; NULL if one is NULL"),
-    ]
-
-    static let nested: [FunctionDeclaration] = [
-        FunctionDeclaration(
-            names: ["CARDINALITY", "ARRAY_LENGTH"],
-            overloads: [
-                FunctionOverload(parameters: [.array], function: .cardinality, result: ResultType.always(.integer)),
-                FunctionOverload(parameters: [.map], function: .cardinality, result: ResultType.always(.integer)),
-            ], documentation: "How many elements")
     ]
 }

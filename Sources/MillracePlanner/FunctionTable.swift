@@ -81,6 +81,10 @@ struct FunctionOverload {
     var function: BuiltinFunction
     /// The result's type from the (cast) arguments' types.
     var result: @Sendable ([DataType]) -> DataType
+    /// What all arguments are cast to, from what they are; nil when they do not go together.
+    var unify: (@Sendable ([DataType]) -> [DataType]?)?
+    /// The result as the documentation names it, where it depends on the arguments.
+    var resultName: String?
 
     func takes(_ count: Int) -> Bool {
         count >= parameters.count - optional && (isVariadic || count <= parameters.count)
@@ -115,7 +119,8 @@ struct FunctionDeclaration {
 
 /// Every scalar function, by upper-case name.
 struct FunctionTable: Sendable {
-    static let standard = FunctionTable(numbers + strings + hashes + times + conditions + nested)
+    static let standard = FunctionTable(
+        numbers + strings + patterns + json + hashes + times + conditions + nested + network)
 
     private let byName: [String: FunctionDeclaration]
 
@@ -161,11 +166,9 @@ enum ResultType {
     static func argument(_ index: Int) -> @Sendable ([DataType]) -> DataType {
         { index < $0.count ? $0[index] : .null }
     }
-    /// ROUND and TRUNCATE without digits, FLOOR and CEIL: a decimal loses its fraction.
+    /// FLOOR and CEIL: a decimal keeps its digits and loses its scale.
     static let wholeNumber: @Sendable ([DataType]) -> DataType = { types in
-        if case .decimal(let precision, let scale) = types[0] {
-            return .decimal(precision: max(1, precision - scale), scale: 0)
-        }
+        if case .decimal(let precision, _) = types[0] { return .decimal(precision: precision, scale: 0) }
         return types[0]
     }
 }

@@ -26,7 +26,8 @@ enum TemporalLiteral {
     }
 
     static func parse(_ value: Value, as type: DataType) -> Value? {
-        guard case .string(let text) = value else { return nil }
+        guard case .string(let written) = value else { return nil }
+        let text = padded(written)
         let number: Int64? = ByteRef.with(text) { bytes in
             switch type {
             case .date: TimeText.parseDate(bytes)
@@ -42,6 +43,24 @@ enum TemporalLiteral {
             }
         }
         return number.map { .integer($0) }
+    }
+
+    /// `2024-1-9 1:2:3` with two digits for each part; other text as it is.
+    private static func padded(_ text: String) -> String {
+        var result = ""
+        var digits = ""
+        func flush() -> String { digits.count == 1 ? "0" + digits : digits }
+        var isFraction = false
+        for character in text {
+            if character.isASCII, character.isNumber {
+                digits.append(character)
+                continue
+            }
+            result += (isFraction ? digits : flush()) + String(character)
+            digits = ""
+            isFraction = character == "."
+        }
+        return result + (isFraction ? digits : flush())
     }
 
     /// Fraction digits written, which are the literal's precision.
@@ -113,7 +132,8 @@ enum IntervalLiteral {
         }
         var scale: Int64 = 1
         for _ in 0..<parts[1].count { scale *= 10 }
-        return (product + digits * factor / scale, .intervalDayTime)
+        // Flink's intervals count milliseconds.
+        return (product + digits * factor / scale / 1000 * 1000, .intervalDayTime)
     }
 
     private static func whole(_ text: Substring) -> Int64? {

@@ -77,6 +77,12 @@ final class TableScan: Hashable {
         self.options = options
         self.isBounded = isBounded
     }
+    /// What the plan says of it.
+    var emittedWatermark: WatermarkPlan? {
+        guard var plan = watermark?.plan else { return nil }
+        plan.isDefault = watermark?.isImplicit == true
+        return plan
+    }
     static func == (a: TableScan, b: TableScan) -> Bool { a === b }
     func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

@@ -75,6 +75,7 @@ final class OverBinder {
 
     private func bind(_ call: CallSyntax, _ over: WindowSyntax, _ range: SourceRange) -> Bound? {
         let name = call.name.text.uppercased()
+        if name.hasPrefix("ML.") { return rows.preprocessing(call, name, range) }
         guard var window = window(over) else { return nil }
         let orderRange = over.orderBy.first?.expression.range ?? over.range
         var bound = Call(

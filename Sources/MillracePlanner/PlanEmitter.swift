@@ -207,7 +207,7 @@ struct PlanEmitter {
             emitted[key] = Emitted(node: index, places: input.places)
         case .watermark(let scan):
             let input = input(node, 0, isStatic)
-            guard !isStatic, var watermark = scan.watermark?.plan else {
+            guard !isStatic, var watermark = scan.emittedWatermark else {
                 emitted[key] = input
                 return
             }

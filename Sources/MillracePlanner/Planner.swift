@@ -7,10 +7,13 @@ public struct PlanResult: Sendable {
     public var plan: ExecutionPlan?
     /// Errors and warnings, in the order of their places.
     public var diagnostics: [Diagnostic]
+    /// What SHOW statements list, in order.
+    public var listings: [[String]]
 
-    public init(plan: ExecutionPlan?, diagnostics: [Diagnostic]) {
+    public init(plan: ExecutionPlan?, diagnostics: [Diagnostic], listings: [[String]] = []) {
         self.plan = plan
         self.diagnostics = diagnostics
+        self.listings = listings
     }
 }
 
@@ -32,7 +35,7 @@ public struct Planner: Sendable {
         binder.bind(parsed.script)
         var diagnostics = parsed.diagnostics
         diagnostics += binder.log.all.filter { !Self.isConsequence($0, of: parsed.lostNames) }
-        if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert {
+        if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert, binder.listings.isEmpty {
             diagnostics.append(
                 Diagnostic("the file has no INSERT statement", hint: "Add INSERT INTO sink SELECT … FROM source."))
         }
@@ -56,7 +59,9 @@ public struct Planner: Sendable {
         let plan = PlanEmitter.emit(
             binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings,
             registry: registry)
-        return PlanResult(plan: plan, diagnostics: diagnostics)
+        let (zoned, found) = SessionZone(rules: binder.zone).apply(plan)
+        guard found.isEmpty else { return PlanResult(plan: nil, diagnostics: diagnostics + found) }
+        return PlanResult(plan: zoned, diagnostics: diagnostics, listings: binder.listings)
     }
 
     /// A CREATE statement that could not be read defined a name: that it is unknown is no error of its own.

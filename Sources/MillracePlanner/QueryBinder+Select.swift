@@ -145,9 +145,12 @@ extension ExpressionSyntax {
     var children: [ExpressionSyntax] {
         switch kind {
         case .unary(_, let e), .isNull(let e, _), .isTruth(let e, _, _), .cast(let e, _, _), .field(let e, _),
-            .inQuery(let e, _, _):
+            .inQuery(let e, _, _), .isJSON(let e, _, _):
             [e]
-        case .binary(_, let a, let b), .isDistinctFrom(let a, let b, _), .element(let a, index: let b): [a, b]
+        case .json(let json): json.operands
+        case .binary(_, let a, let b), .isDistinctFrom(let a, let b, _), .element(let a, index: let b),
+            .overlaps(let a, let b):
+            [a, b]
         case .between(let e, let low, let high, _, _): [e, low, high]
         case .inList(let e, let list, _): [e] + list
         case .like(let e, let pattern, let escape, _, _): [e, pattern] + (escape.map { [$0] } ?? [])

@@ -75,11 +75,19 @@ extension QueryBinder {
             default: ["GAP"]
             }
         let required = 2 + (name == "TUMBLE" || name == "SESSION" ? 1 : 2)
+        // Dataflow's later spelling: SESSION(t, DESCRIPTOR(ts), DESCRIPTOR(key), gap).
+        var call = call
+        var keys: [Identifier] = []
+        if name == "SESSION", call.arguments.count == 4, case .descriptor(let columns) = call.arguments[2].value.kind {
+            keys = columns
+            call.arguments.remove(at: 2)
+        }
         guard let values = arguments(call, ["DATA", "TIMECOL"] + sizes, required: required, range),
             let data = values[0],
             let timecol = values[1]
         else { return nil }
-        guard let (node, scope, partitionBy) = tableArgument(data) else { return nil }
+        guard let (node, scope, written) = tableArgument(data) else { return nil }
+        let partitionBy = written + keys.map { ExpressionSyntax(.name([$0]), range: $0.range) }
         guard case .descriptor(let columns) = timecol.kind, columns.count == 1 else {
             log.error("\(name) takes DESCRIPTOR(column) as its second argument", at: timecol.range)
             return nil

@@ -10,6 +10,10 @@ final class ScriptBinder {
     private(set) var sinks: [LogicalNode] = []
     private(set) var settings: [String: String] = [:]
     private(set) var hasInsert = false
+    /// `SET 'table.local-time-zone'`; the last one counts for the whole file.
+    private(set) var zone = ZoneRules.utc
+    /// What SHOW statements gave, in order.
+    private(set) var listings: [[String]] = []
 
     init(registry: Registry, variables: [String: String]) {
         self.registry = registry
@@ -42,6 +46,11 @@ final class ScriptBinder {
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
             case .set(let key, let value):
                 set(key, value)
+            case .showFunctions(let isUser, let like, let isNegated):
+                // There are no functions of users.
+                let names = isUser ? [] : FunctionReference.names
+                let pattern = like.map { LikeText($0) }
+                listings.append(names.filter { pattern == nil || pattern!.matches($0) != isNegated })
             }
         }
     }
@@ -54,19 +63,18 @@ final class ScriptBinder {
         "table.", "execution.", "pipeline.", "parallelism.", "state.", "sql-client.", "restart-strategy.", "rest.",
         "taskmanager.", "jobmanager.", "cluster.", "metrics.", "heartbeat.", "checkpointing.", "env.", "job.",
     ]
-    private static let zonesOfUTC: Set<String> = [
-        "UTC", "ETC/UTC", "GMT", "Z", "UCT", "+00:00", "UTC+00:00", "GMT+00:00",
-    ]
-
     private func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
         if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
         if key.text == "table.local-time-zone" {
-            guard !Self.zonesOfUTC.contains(text.uppercased()) else { return }
-            log.error(
-                "time zone \"\(text)\" is not supported: the session's time zone is UTC", at: value.range,
-                hint: "Remove the SET, or write 'UTC' and add the zone's offset with + INTERVAL in the query.")
+            guard let rules = text == "default" ? .utc : ZoneRules.named(text) else {
+                log.error(
+                    "unknown time zone \"\(text)\"", at: value.range,
+                    hint: "Write a region such as 'Europe/Berlin', an offset such as '+09:00', or 'UTC'.")
+                return
+            }
+            zone = rules
         } else if !Self.settingNames.contains(key.text), !Self.flinkPrefixes.contains(where: key.text.hasPrefix) {
             log.error(
                 "unknown setting \"\(key.text)\"", at: key.range,

@@ -213,7 +213,7 @@ private let time: [Case] = [
     Case(.timestampAdd, [.str("MONTH"), .int(1), .ts("2024-01-31 00:00:00")], ts3, t("2024-02-29 00:00:00")),
     Case(.timestampAdd, [.str("SECOND"), .int(-1), .ts("2024-01-01 00:00:00")], ts3, t("2023-12-31 23:59:59")),
     Case(
-        .timestampDiff, [.str("MONTH"), .ts("2024-01-31 00:00:00"), .ts("2024-02-29 00:00:00")], .integer, .integer(0)),
+        .timestampDiff, [.str("MONTH"), .ts("2024-01-31 00:00:00"), .ts("2024-02-29 00:00:00")], .integer, .integer(1)),
     Case(
         .timestampDiff, [.str("DAY"), .ts("2024-01-02 12:00:00"), .ts("2024-01-01 00:00:00")], .integer, .integer(-1)),
     Case(

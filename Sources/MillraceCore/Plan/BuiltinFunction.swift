@@ -62,13 +62,50 @@ public enum BuiltinFunction: String, Hashable, Sendable, CaseIterable {
     /// (text, separator, index from 0)
     case splitIndex
     case regexp, regexpExtract, regexpReplace, regexpCount
+    /// (text, from, to): characters of `from` replaced by those of `to` at the same place, or left out.
+    case translate
+    /// (index from 1, value…): NULL outside. Not strict in the values.
+    case elt
+    case urlEncode, urlDecode
+    /// (Java format, argument…): NULL when the format does not fit. Not strict in the arguments.
+    case printf
+    /// (text, delimiter) -> ARRAY<STRING>
+    case split
+    /// (text [, pair delimiter, key delimiter]) -> MAP<STRING, STRING>
+    case strToMap
+    /// (text, pattern [, group]) -> ARRAY<STRING>
+    case regexpExtractAll
+    case regexpInstr, regexpSubstr
+    /// (needle, text, start, occurrence); a negative start searches backwards.
+    case instr
+    /// (text or bytes, bits)
+    case sha2
+    case bin
+    /// (text, charset) -> BYTES; (bytes, charset) -> STRING
+    case encode, decode
+    case jsonQuote, jsonUnquote
+    case inetAton, inetNtoa
+    /// Of text; NULL is none of them.
+    case isDigit, isAlpha, isDecimal
     case ascii, chr, toBase64, fromBase64, hex, unhex, startsWith, endsWith
     case md5, sha1, sha224, sha256, sha384, sha512, farmFingerprint
     case uuid
     case parseURL
-    /// (json text, path) -> STRING
-    case jsonValue, jsonQuery
-    case jsonExists, isJSON
+    /// (json text, path, JSONBehavior on empty, on error, default on empty, default on error): a scalar.
+    case jsonValue
+    /// (json text, path, wrapper, JSONBehavior on empty, on error): an object or array as text, or ARRAY<STRING>.
+    case jsonQuery
+    /// (json text, path, JSONBehavior on error)
+    case jsonExists
+    /// (text, VALUE OBJECT ARRAY or SCALAR)
+    case isJSON
+    /// (any) -> its JSON text
+    case jsonString
+    /// (leaves out NULL, key, value, …) and (leaves out NULL, element…). A value that is JSON text itself is a call of one
+    /// of these or of `json`.
+    case jsonObject, jsonArray
+    /// (json text): the text itself, as a value of the two above.
+    case json
 
     // Time. Units are a STRING literal as first argument: YEAR QUARTER MONTH WEEK DAY DOW DOY HOUR MINUTE SECOND
     // MILLISECOND MICROSECOND EPOCH ISODOW ISOYEAR DECADE CENTURY MILLENNIUM.
@@ -80,6 +117,10 @@ public enum BuiltinFunction: String, Hashable, Sendable, CaseIterable {
     case timestampAdd
     /// (unit, from, to) -> INT
     case timestampDiff
+    /// (text, zone, zone) -> text
+    case convertTimeZone
+    /// (TIMESTAMP_LTZ, zone) -> TIMESTAMP and back; the planner puts them where the session's zone matters.
+    case toLocalTime, fromLocalTime
     /// (temporal, Java pattern) -> STRING
     case dateFormat
     /// (text [, Java pattern])
@@ -104,4 +145,10 @@ public enum BuiltinFunction: String, Hashable, Sendable, CaseIterable {
     case element
     case cardinality
     case arrayContains
+    // Arrays; elements are compared as IS NOT DISTINCT FROM.
+    case arrayAppend, arrayPrepend, arrayConcat, arrayDistinct, arrayExcept, arrayIntersect, arrayUnion, arrayJoin
+    case arrayMax, arrayMin, arrayPosition, arrayRemove, arrayReverse, arraySlice, arraySort
+    /// The only element; NULL for none, an error for more.
+    case arrayElement
+    case mapKeys, mapValues, mapEntries, mapUnion, mapFromArrays
 }

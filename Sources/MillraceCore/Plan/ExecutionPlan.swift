@@ -80,6 +80,8 @@ public struct WatermarkPlan: Hashable, Sendable {
     public var advancesWhenIdle: Bool
     /// How far the expression stays behind the rowtime (its INTERVAL), microseconds; bounds the idle advance.
     public var boundMicroseconds: Int64
+    /// The table declares no WATERMARK; a Dataflow window made its column event time.
+    public var isDefault = false
 
     public init(
         rowtimeColumn: Int, expression: Expression, idleTimeoutMicroseconds: Int64 = 1_000_000,

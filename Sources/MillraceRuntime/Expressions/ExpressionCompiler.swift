@@ -108,6 +108,8 @@ struct ExpressionCompiler {
         if let operand = try temporal(function, arguments, type) { return operand }
         if let operand = try json(function, arguments, type) { return operand }
         if let operand = try nested(function, arguments, type) { return operand }
+        if let operand = try collections(function, arguments, type) { return operand }
+        if let operand = try moreText(function, arguments, type) { return operand }
         throw unsupported(function, arguments)
     }
 

@@ -73,7 +73,16 @@ public final class ExpressionEvaluator {
     /// A plain column reference gives the input's own `Column`.
     public func evaluate(_ batch: ColumnBatch, context: ShardContext) -> [Column] {
         run(batch, context)
-        let rows = batch.count
+        return gather(batch.count)
+    }
+
+    /// For expressions that need neither clock nor watermark, within the evaluation of another one.
+    func evaluate(_ batch: ColumnBatch, arena: BatchArena) -> [Column] {
+        run(batch, arena: arena, now: 0)
+        return gather(batch.count)
+    }
+
+    private func gather(_ rows: Int) -> [Column] {
         var isOld = results.count == program.outputs.count
         for (place, register) in program.outputs.enumerated() {
             let index = Int(register)
@@ -127,6 +136,10 @@ public final class ExpressionEvaluator {
     }
 
     private func run(_ batch: ColumnBatch, _ context: ShardContext) {
+        run(batch, arena: context.arena, now: program.needsClock ? context.clock.wallMicroseconds() : 0)
+    }
+
+    private func run(_ batch: ColumnBatch, arena: BatchArena, now: Int64) {
         let rows = batch.count
         let frame = frame
         if rows > capacity { grow(rows) }
@@ -138,15 +151,15 @@ public final class ExpressionEvaluator {
             }
         }
         frame.pointee.rows = rows
-        frame.pointee.arena = Unmanaged.passUnretained(context.arena)
+        frame.pointee.arena = Unmanaged.passUnretained(arena)
         frame.pointee.watermarks = batch.metadata.watermarks
         if program.needsClock {
-            frame.pointee.now = context.clock.wallMicroseconds()
+            frame.pointee.now = now
             if frame.pointee.random == 0 { frame.pointee.random = UInt64(bitPattern: frame.pointee.now) | 1 }
         }
         for register in program.nestedLiterals {
             guard case .literal(let value, _) = program.registers[Int(register)] else { continue }
-            owned[Int(register)]!.fill(value, rows: rows, arena: context.arena)
+            owned[Int(register)]!.fill(value, rows: rows, arena: arena)
             frame.pointee.cells[Int(register)] = Cells(owned[Int(register)]!)
         }
         program.instructions.withUnsafeBufferPointer { instructions in

@@ -104,6 +104,7 @@ public final class WindowAggregateOperator: Operator {
         let checksErrors = readColumns.contains { !batch.columns[$0].allValid }
         keys.bind(plan.keys.map { batch.columns[$0] })
         bindOrigins(context)
+        if keys.isLarge { warm(batch.count) }
         // The newest window, so that most rows need neither division nor search: its bounds in microseconds.
         var (recentLow, recentHigh) = (Int64.max, Int64.min)
         var recent: OpenWindow?
@@ -172,6 +173,13 @@ public final class WindowAggregateOperator: Operator {
             if isLate { try rejectLate(row, origin, milliseconds, context) }
         }
         try finishRun(batch, context)
+    }
+
+    /// Before many keys: reads ahead what the rows of the batch will need of the newest window.
+    private func warm(_ count: Int) {
+        let count = min(count, pendingCapacity)
+        keys.warm(count: count, ids: pendingRows)
+        windows.last?.warm(pendingRows, count: count)
     }
 
     /// The row's key had its row of this window before a restart, although not every key had.

@@ -73,6 +73,8 @@ struct Lexer {
         case 0x58 where byte(1) == 0x27, 0x78 where byte(1) == 0x27: binary(start)
         case 0x55 where byte(1) == 0x26 && byte(2) == 0x27, 0x75 where byte(1) == 0x26 && byte(2) == 0x27:
             unicodeString(start)
+        case 0x4E where byte(1) == 0x27, 0x6E where byte(1) == 0x27: string(start, prefix: 1)
+        case 0x5F where characterSetLength != nil: string(start, prefix: characterSetLength ?? 0)
         case 0x30...0x39: number(start)
         case 0x2E where isDigit(byte(1)) && !followsName: number(start)
         case 0x40 where isNameStart(byte(1)):
@@ -158,6 +160,16 @@ struct Lexer {
         }
     }
 
+    /// Length of `_UTF8` and its like in front of a quote: all text is Unicode, so the name only has to be one.
+    private var characterSetLength: Int? {
+        var end = 1
+        while isNamePart(byte(end)) || byte(end) == 0x2D { end += 1 }
+        guard byte(end) == 0x27, end > 1 else { return nil }
+        let name = text(at + 1..<at + end).uppercased()
+        return ["UTF8", "UTF-8", "UTF16", "UTF-16", "UTF-16LE", "UTF16LE", "ISO-8859-1", "LATIN1", "US-ASCII"].contains(
+            name) ? end : nil
+    }
+
     private mutating func backtick(_ start: Int) {
         if let content = quoted(start, prefix: 0, quote: 0x60, what: "name", hint: "Close it with a backtick.") {
             if content.isEmpty {
@@ -202,6 +214,21 @@ struct Lexer {
         return Unicode.Scalar(code)
     }
 
+    /// The character behind `UESCAPE`, which is consumed; without one a backslash.
+    private mutating func unicodeEscape() -> UInt8 {
+        var ahead = 0
+        while [0x20, 0x09, 0x0A, 0x0D].contains(byte(ahead)) { ahead += 1 }
+        guard at + ahead + 7 <= bytes.count, text(at + ahead..<at + ahead + 7).uppercased() == "UESCAPE" else {
+            return 0x5C
+        }
+        ahead += 7
+        while [0x20, 0x09, 0x0A, 0x0D].contains(byte(ahead)) { ahead += 1 }
+        guard byte(ahead) == 0x27, byte(ahead + 2) == 0x27, byte(ahead + 1) < 0x80 else { return 0x5C }
+        let escape = byte(ahead + 1)
+        at += ahead + 3
+        return escape
+    }
+
     /// `U&'\00e9'`: `\` and four digits, `\+` and six, or `\\`.
     private mutating func unicodeString(_ start: Int) {
         guard
@@ -209,17 +236,18 @@ struct Lexer {
                 start, prefix: 2, quote: 0x27, what: "string", hint: "Close it with ', and write ' inside it as ''.")
         else { return }
         let source = Array(raw.utf8)
+        let escape = unicodeEscape()
         var content: [UInt8] = []
         var index = 0
         while index < source.count {
-            guard source[index] == 0x5C else {
+            guard source[index] == escape else {
                 content.append(source[index])
                 index += 1
                 continue
             }
             let next = index + 1 < source.count ? source[index + 1] : 0
-            if next == 0x5C {
-                content.append(0x5C)
+            if next == escape {
+                content.append(escape)
                 index += 2
             } else if next == 0x2B, let value = scalar(source, at: index + 2, count: 6) {
                 content.append(contentsOf: Array(String(Character(value)).utf8))
@@ -317,9 +345,10 @@ struct Lexer {
             isInHint = false
         default:
             at += 1
-            // ( ) [ ] , . ; + - * / % = < >
+            // ( ) [ ] , . ; + - * / % = < > :
             let known: Set<UInt8> = [
                 0x28, 0x29, 0x5B, 0x5D, 0x2C, 0x2E, 0x3B, 0x2B, 0x2D, 0x2A, 0x2F, 0x25, 0x3D, 0x3C, 0x3E,
+                0x3A,
             ]
             guard known.contains(bytes[start]) else {
                 let printable = bytes[start] >= 0x20 && bytes[start] < 0x7F

@@ -47,6 +47,7 @@ extension Parser {
         case "IS": return Precedence.test
         case "IN", "BETWEEN", "LIKE": return Precedence.range
         case "SIMILAR": return isWord("TO", ahead: 1) ? Precedence.range : nil
+        case "OVERLAPS": return Precedence.range
         case "NOT":
             let next = ahead(1)
             guard next.kind == .word, ["IN", "BETWEEN", "LIKE", "SIMILAR"].contains(next.keyword) else { return nil }
@@ -86,8 +87,11 @@ extension Parser {
         } else if accept(words: "DISTINCT") {
             try expect(words: "FROM")
             kind = .isDistinctFrom(left, try parse(Precedence.comparison), isNegated: isNegated)
+        } else if accept(words: "JSON") {
+            let shape = JSONSyntax.Shape.allCases.first { accept(words: $0.rawValue) }
+            kind = .isJSON(left, shape ?? .value, isNegated: isNegated)
         } else {
-            throw unexpected("\"NULL\", \"TRUE\", \"FALSE\", \"UNKNOWN\" or \"DISTINCT FROM\"")
+            throw unexpected("\"NULL\", \"TRUE\", \"FALSE\", \"UNKNOWN\", \"JSON\" or \"DISTINCT FROM\"")
         }
         return ExpressionSyntax(kind, range: left.range.through(previousRange))
     }
@@ -95,7 +99,9 @@ extension Parser {
     private mutating func parseRangeOperator(_ left: ExpressionSyntax) throws(Diagnostic) -> ExpressionSyntax {
         let isNegated = accept(words: "NOT")
         let kind: ExpressionSyntax.Kind
-        if accept(words: "BETWEEN") {
+        if accept(words: "OVERLAPS") {
+            kind = .overlaps(left, try parse(Precedence.concat))
+        } else if accept(words: "BETWEEN") {
             let isSymmetric = accept(words: "SYMMETRIC")
             if !isSymmetric { accept(words: "ASYMMETRIC") }
             let low = try parse(Precedence.concat)

@@ -83,6 +83,9 @@ extension Parser {
             try expect("=")
             return .set(key: key, value: try parseString("an option value in quotes"))
         }
+        if isWord("SHOW"), isWord("FUNCTIONS", ahead: 1) || isWord("USER", ahead: 1) && isWord("FUNCTIONS", ahead: 2) {
+            return try parseShowFunctions()
+        }
         if isQueryStart() || isSign("(") {
             throw Diagnostic(
                 "query has no target", at: start.range,
@@ -97,6 +100,16 @@ extension Parser {
         }
         for word in Keywords.statements { accept(words: word) }
         throw unexpected("a statement")
+    }
+
+    private mutating func parseShowFunctions() throws(Diagnostic) -> StatementSyntax.Kind {
+        advance()
+        let isUser = accept(words: "USER")
+        try expect(words: "FUNCTIONS")
+        let isNegated = accept(words: "NOT")
+        guard isNegated || isWord("LIKE") else { return .showFunctions(isUser: isUser, like: nil, isNegated: false) }
+        try expect(words: "LIKE")
+        return .showFunctions(isUser: isUser, like: try parseString("a pattern in quotes").text, isNegated: isNegated)
     }
 
     /// Whether the second word of a statement is part of its name: TABLE in `ALTER TABLE t`, not `t` in `UPDATE t`.

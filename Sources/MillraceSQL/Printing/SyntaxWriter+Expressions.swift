@@ -36,6 +36,7 @@ extension SyntaxWriter {
             if let from { text += " " + from.rawValue }
             if let to { text += " TO " + to.rawValue }
         case .name(let parts): write(parts)
+        case .json(let json): write(json)
         case .conditional, .cast, .call, .rowValue, .arrayValue, .mapValue, .field, .element, .exists, .scalarQuery,
             .descriptor, .tableArgument, .modelArgument, .timeUnit, .asterisk, .parameter:
             writePrimary(kind)
@@ -74,6 +75,14 @@ extension SyntaxWriter {
             write(left, atLeast: Precedence.test)
             text += isNegated ? " IS NOT DISTINCT FROM " : " IS DISTINCT FROM "
             write(right, atLeast: Precedence.comparison)
+        case .isJSON(let operand, let shape, let isNegated):
+            write(operand, atLeast: Precedence.test)
+            text += isNegated ? " IS NOT JSON" : " IS JSON"
+            if shape != .value { text += " " + shape.rawValue }
+        case .overlaps(let left, let right):
+            write(left, atLeast: Precedence.range)
+            text += " OVERLAPS "
+            write(right, atLeast: Precedence.concat)
         case .between(let operand, let low, let high, let isNegated, let isSymmetric):
             write(operand, atLeast: Precedence.range)
             text += isNegated ? " NOT BETWEEN " : " BETWEEN "
@@ -292,8 +301,8 @@ extension ExpressionSyntax.Kind {
             case .add, .subtract: Precedence.sum
             case .multiply, .divide, .modulo: Precedence.product
             }
-        case .isNull, .isTruth, .isDistinctFrom: Precedence.test
-        case .between, .inList, .inQuery, .like: Precedence.range
+        case .isNull, .isTruth, .isDistinctFrom, .isJSON: Precedence.test
+        case .between, .inList, .inQuery, .like, .overlaps: Precedence.range
         default: Precedence.postfix
         }
     }

@@ -17,6 +17,12 @@ extension SyntaxWriter {
             writeString(key.text)
             text += " = "
             writeString(value.text)
+        case .showFunctions(let isUser, let like, let isNegated):
+            text += isUser ? "SHOW USER FUNCTIONS" : "SHOW FUNCTIONS"
+            if let like {
+                text += isNegated ? " NOT LIKE " : " LIKE "
+                writeString(like)
+            }
         }
     }
 

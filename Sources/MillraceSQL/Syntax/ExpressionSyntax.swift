@@ -49,6 +49,12 @@ public struct ExpressionSyntax: Hashable, Sendable {
         case field(ExpressionSyntax, Identifier)
         case element(ExpressionSyntax, index: ExpressionSyntax)
         case scalarQuery(QuerySyntax)
+        /// JSON_VALUE, JSON_QUERY, JSON_EXISTS, JSON_OBJECT, JSON_ARRAY.
+        case json(JSONSyntax)
+        /// `IS [NOT] JSON [VALUE | OBJECT | ARRAY | SCALAR]`.
+        case isJSON(ExpressionSyntax, JSONSyntax.Shape, isNegated: Bool)
+        /// `(a, b) OVERLAPS (c, d)`: the starts and ends, or lengths, of two periods.
+        case overlaps(ExpressionSyntax, ExpressionSyntax)
         /// `DESCRIPTOR(a, b)`, only as a table function's argument.
         case descriptor([Identifier])
         /// `TABLE t` as an argument, with `PARTITION BY` for SESSION.

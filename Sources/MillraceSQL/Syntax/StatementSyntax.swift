@@ -14,6 +14,8 @@ public struct StatementSyntax: Hashable, Sendable {
         case insert(InsertSyntax)
         case statementSet([InsertSyntax])
         case set(key: StringSyntax, value: StringSyntax)
+        /// `SHOW [USER] FUNCTIONS [[NOT] LIKE 'pattern']`
+        case showFunctions(isUser: Bool, like: String?, isNegated: Bool)
     }
     public var kind: Kind
     public var range: SourceRange

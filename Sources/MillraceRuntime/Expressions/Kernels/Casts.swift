@@ -4,17 +4,12 @@ extension ExpressionCompiler {
     /// CAST and TRY_CAST. What cannot be converted is `castFailed`, with `isTry` NULL; a number out of a DECIMAL is NULL.
     mutating func cast(_ source: Operand, to type: DataType, isTry: Bool) throws(Diagnostic) -> Operand {
         var operand = try plainCast(source, to: type)
-        if isTry {
-            if operand.register == source.register { operand = copy(operand, as: type) }
-            operand = emit(type, [operand]) { CastKernels.forgive(Run($0)) }
-            switch type.layout {
-            case .row, .list: throw Diagnostic("TRY_CAST to type \(type) is not supported yet")
-            default:
-                // `forgive` sets the states; the payload is copied with them.
-                break
-            }
+        guard isTry else { return operand }
+        if operand.register == source.register { operand = copy(operand, as: type) }
+        switch type.layout {
+        case .row, .list: return emit(type, [operand]) { NestedCast.forgive(Run($0)) }
+        default: return emit(type, [operand]) { CastKernels.forgive(Run($0)) }
         }
-        return operand
     }
 
     private func unsupportedCast(_ from: DataType, _ to: DataType) -> Diagnostic {
@@ -160,17 +155,14 @@ extension ExpressionCompiler {
                 }
             }
         case .double:
-            return emit(type, [source], p: shape, q: source.type == .float ? 1 : 0) {
+            // A FLOAT counts with the digits of its DOUBLE.
+            return emit(type, [source], p: shape) {
                 let run = Run($0)
                 let s = DecimalShape(run.p)
-                let (scratch, isFloat) = (run.scratch, run.q == 1)
+                let scratch = run.scratch
                 run.map(Double.self, Int128.self) { value, state in
                     scratch.clear()
-                    if isFloat {
-                        NumberText.appendFloat(value, to: scratch)
-                    } else {
-                        NumberText.appendDouble(value, to: scratch)
-                    }
+                    NumberText.appendDouble(value, to: scratch)
                     return orNull(DecimalText.parse(scratch.bytes, precision: s.precision, scale: s.scale), &state)
                 }
             }
@@ -200,7 +192,13 @@ extension ExpressionCompiler {
         var operand: Operand
         let from = source.type
         switch from {
-        case .char, .varchar, .binary, .varbinary: operand = source
+        case .char, .varchar: operand = source
+        case .binary, .varbinary:
+            operand = emit(.string, [source]) {
+                let run = Run($0)
+                let arena = run.arena
+                run.map(ByteRef.self, ByteRef.self) { bytes, _ in CastText.repaired(bytes, arena) }
+            }
         case .boolean:
             operand = emit(.string, [source]) {
                 let run = Run($0)
@@ -371,7 +369,7 @@ extension ExpressionCompiler {
                     let run = Run($0)
                     let unit = run.p
                     run.map(ByteRef.self, Int64.self) { text, state in
-                        let value = orError(CastText.timestamp(text, allowsZone: true), .castFailed, &state)
+                        let value = orError(CastText.timestamp(text), .castFailed, &state)
                         return CivilTime.floorDivide(value, unit) * unit
                     }
                 }
@@ -381,7 +379,7 @@ extension ExpressionCompiler {
                     let run = Run($0)
                     let unit = run.p
                     run.map(ByteRef.self, Int64.self) { text, state in
-                        let value = orError(CastText.timestamp(text, allowsZone: false), .castFailed, &state)
+                        let value = orError(CastText.timestamp(text), .castFailed, &state)
                         return CivilTime.floorDivide(value, unit) * unit
                     }
                 }
@@ -423,12 +421,9 @@ extension ExpressionCompiler {
     }
 
     private mutating func castNested(_ source: Operand, _ type: DataType) throws(Diagnostic) -> Operand {
-        let (from, to) = (source.type.childTypes, type.childTypes)
-        guard from.count == to.count,
-            zip(from, to).allSatisfy({ $0.layout == $1.layout && $0.isDecimal == $1.isDecimal }),
-            zip(from, to).allSatisfy({ $0 == $1 || $0.layout != .decimal })
-        else { throw unsupportedCast(source.type, type) }
-        return copy(source, as: type)
+        guard source.type.childTypes.count == type.childTypes.count else { throw unsupportedCast(source.type, type) }
+        let cast = try NestedCast(from: source.type, to: type)
+        return emit(type, [source], object: cast) { NestedCast.run(Run($0)) }
     }
 }
 

@@ -8,6 +8,19 @@ extension ExpressionCompiler {
         case .md5, .sha1, .sha224, .sha256, .sha384, .sha512, .farmFingerprint, .toBase64, .fromBase64, .unhex:
             guard arguments.count == 1, arguments[0].layout == .bytes else { throw unsupported(function, arguments) }
         case .hex: break
+        case .sha2:
+            guard arguments.count == 2, arguments[0].layout == .bytes else { throw unsupported(function, arguments) }
+            return emit(type, arguments) {
+                let run = Run($0)
+                let arena = run.arena
+                run.map(ByteRef.self, Int64.self, ByteRef.self) { text, bits, state in
+                    guard let digest = HashKernels.sha2(text, bits) else {
+                        state = RowErrorCode.invalidArgument.rawValue
+                        return .empty
+                    }
+                    return HashKernels.hex(arena.copy(digest), digits: "0123456789abcdef", arena)
+                }
+            }
         default: return nil
         }
         switch function {
@@ -71,13 +84,27 @@ extension ExpressionCompiler {
             return emit(type, arguments) {
                 let run = Run($0)
                 let arena = run.arena
-                run.map(ByteRef.self, ByteRef.self) { text, state in orNull(Base64.decode(text, arena), &state) }
+                run.map(ByteRef.self, ByteRef.self) { text, state in
+                    orError(
+                        Base64.decode(text, arena).map { CastText.repaired($0, arena) }, .invalidArgument, &state)
+                }
             }
         }
     }
 }
 
 enum HashKernels {
+    /// Nil for lengths that the family does not have.
+    static func sha2(_ text: ByteRef, _ bits: Int64) -> [UInt8]? {
+        switch bits {
+        case 224: Digest.sha256(text, HashConstants.sha224Start, 28)
+        case 256: Digest.sha256(text, HashConstants.sha256Start, 32)
+        case 384: Digest.sha512(text, HashConstants.sha384Start, 48)
+        case 512: Digest.sha512(text, HashConstants.sha512Start, 64)
+        default: nil
+        }
+    }
+
     /// The digest in lower-case hexadecimal.
     @inline(__always)
     static func digest(_ run: Run, _ body: (ByteRef) -> [UInt8]) {

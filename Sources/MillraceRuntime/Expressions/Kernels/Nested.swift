@@ -234,6 +234,13 @@ enum NestedKernels {
         }
     }
 
+    /// CAST to STRING of a value given as data.
+    static func text(_ value: Value, _ type: DataType) -> String {
+        let out = ByteBuffer()
+        write(value, type, out)
+        return out.bytes.text
+    }
+
     private static func write(_ value: Value, _ type: DataType, _ out: ByteBuffer) {
         func list(_ open: StaticString, _ close: StaticString, _ count: Int, _ item: (Int) -> Void) {
             out.append(open)

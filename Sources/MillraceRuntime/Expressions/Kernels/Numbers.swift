@@ -31,7 +31,7 @@ extension ExpressionCompiler {
             case .int64: return emit(type, arguments) { Run($0).mapDense(Int64.self, Int64.self) { $0.signum() } }
             case .double:
                 return emit(type, arguments) {
-                    Run($0).mapDense(Double.self, Double.self) { $0 > 0 ? 1 : ($0 < 0 ? -1 : $0) }
+                    Run($0).mapDense(Double.self, Double.self) { $0 > 0 ? 1 : ($0 < 0 ? -1 : $0 + 0) }
                 }
             case .decimal:
                 guard let source = arguments[0].type.exactPrecision, let target = type.exactPrecision else {
@@ -53,7 +53,9 @@ extension ExpressionCompiler {
         case .log10:
             return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log10($0) } })
         case .log2:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log2($0) } })
+            return emit(
+                type, arguments,
+                try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log($0) / 0.6931471805599453 } })
         case .log:
             if arguments.count == 1 { return try numbers(.ln, arguments, type) }
             return emit(
@@ -91,13 +93,24 @@ extension ExpressionCompiler {
         case .tanh:
             return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.tanh($0) } })
         case .degrees:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { $0 * 180 / .pi } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { $0 * 57.29577951308232 } })
         case .radians:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { $0 / 180 * .pi } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { $0 * 0.017453292519943295 } }
+            )
         case .pi: return try compile(.literal(.double(.pi), .double))
         case .e: return try compile(.literal(.double(2.718281828459045), .double))
         case .rand:
-            // A seed (the optional argument) would have to restart for every query; it only has to be a number.
+            if case .integer(let seed)? = arguments.first?.literal {
+                return emit(type, [], object: JavaRandom(seed: seed)) {
+                    let run = Run($0)
+                    let random = run.object(JavaRandom.self)
+                    run.setAllValid()
+                    let out = run.result.doubles
+                    for k in 0..<run.rows { out[k] = random.nextDouble() }
+                }
+            }
             program.needsClock = true
             return emit(type, []) {
                 let run = Run($0)
@@ -108,6 +121,19 @@ extension ExpressionCompiler {
         case .randInteger:
             program.needsClock = true
             guard let bound = arguments.last else { throw unsupported(function, arguments) }
+            if arguments.count == 2, case .integer(let seed)? = arguments[0].literal {
+                return emit(type, [bound], object: JavaRandom(seed: seed)) {
+                    let run = Run($0)
+                    let random = run.object(JavaRandom.self)
+                    run.map(Int64.self, Int64.self) { bound, state in
+                        guard bound > 0, bound <= 0x7FFF_FFFF else {
+                            state = RowErrorCode.invalidArgument.rawValue
+                            return 0
+                        }
+                        return Int64(random.next(below: Int32(bound)))
+                    }
+                }
+            }
             return emit(type, [bound]) {
                 let run = Run($0)
                 run.map(Int64.self, Int64.self) { bound, state in
@@ -203,7 +229,8 @@ enum Rounding {
     /// On the decimal digits that the number prints with, as Java's `BigDecimal.valueOf(double)` sees it.
     static func double(_ value: Double, places: Int64, cuts: Bool, isFloat: Bool, scratch: ByteBuffer) -> Double {
         guard value.isFinite else { return value }
-        if places == 0 { return value.rounded(cuts ? .towardZero : .toNearestOrAwayFromZero) }
+        // Zero has no sign, as in the decimal arithmetic that Flink rounds with.
+        if places == 0 { return value.rounded(cuts ? .towardZero : .toNearestOrAwayFromZero) + 0 }
         let magnitude = Swift.abs(value)
         // Beyond this a DOUBLE of 15 or more digits has no digit left to drop.
         if places > 0, magnitude >= 1e15 || places > 300 { return value }
@@ -219,13 +246,12 @@ enum Rounding {
         else {
             if places > 18 { return value }
             let unit = Glibc.pow(10, -Double(places))
-            return (value / unit).rounded(cuts ? .towardZero : .toNearestOrAwayFromZero) * unit
+            return (value / unit).rounded(cuts ? .towardZero : .toNearestOrAwayFromZero) * unit + 0
         }
         let rounded = decimal(unscaled, scale: 19, places: places, cuts: cuts)
         scratch.clear()
         DecimalText.append(rounded / DecimalMath.power10(19 - scale), scale: scale, to: scratch)
-        let result = NumberText.parseDouble(scratch.bytes) ?? value
-        return value < 0 && result == 0 ? -0.0 : result
+        return (NumberText.parseDouble(scratch.bytes) ?? value) + 0
     }
 }
 

@@ -6,6 +6,8 @@ extension ExpressionCompiler {
     ) throws(Diagnostic) -> Operand? {
         switch function {
         case .like, .similar, .regexp, .regexpExtract, .regexpReplace, .regexpCount: break
+        case .regexpExtractAll, .regexpInstr, .regexpSubstr, .strToMap:
+            return try morePatterns(function, arguments, type)
         default: return nil
         }
         guard arguments.count >= 2, arguments[0].layout == .bytes, arguments[1].layout == .bytes else {
@@ -52,18 +54,14 @@ extension ExpressionCompiler {
         default: break
         }
         let cache = RegexCache()
-        // A literal that cannot be compiled is an error of the statement, not of every row.
-        if let text = arguments[1].text { _ = try literalRegex(text) }
         switch function {
         case .regexp:
             return emit(type, arguments, object: cache) {
                 let run = Run($0)
                 let cache = run.object(RegexCache.self)
-                run.map(ByteRef.self, ByteRef.self, Int64.self) { text, pattern, state in
-                    guard cache.prepare(pattern) else {
-                        state = CellState.null
-                        return 0
-                    }
+                run.map(ByteRef.self, ByteRef.self, Int64.self) { text, pattern, _ in
+                    // As Flink: an empty pattern, and one that is none, is found nowhere.
+                    guard pattern.count > 0, cache.prepare(pattern) else { return 0 }
                     return cache.first(text) != nil ? 1 : 0
                 }
             }
@@ -273,8 +271,33 @@ final class RegexCache {
         if isPrepared, source.count == pattern.count, source.elementsEqual(pattern.buffer) { return regex != nil }
         source = pattern.array
         isPrepared = true
-        regex = try? Regex(pattern.text).matchingSemantics(.unicodeScalar)
+        regex = RegexCache.compile(pattern.text)
         return regex != nil
+    }
+
+    var pattern: String { String(decoding: source, as: UTF8.self) }
+
+    /// Nil when the pattern is not valid.
+    static func compile(_ pattern: String) -> Regex<AnyRegexOutput>? {
+        try? Regex(pattern).matchingSemantics(.unicodeScalar)
+    }
+
+    /// Group `group` of every match; nil when the pattern has no such group.
+    func all(_ text: ByteRef, group: Int64) -> [String?]? {
+        guard let regex else { return nil }
+        var result: [String?] = []
+        for match in text.text.matches(of: regex) {
+            guard group >= 0, group < match.output.count else { return nil }
+            result.append(match.output[Int(group)].substring.map(String.init))
+        }
+        return result
+    }
+
+    /// Code points in front of the first match.
+    func place(_ text: ByteRef) -> Int? {
+        let text = text.text
+        guard let regex, let match = (try? regex.firstMatch(in: text)) ?? nil else { return nil }
+        return text[..<match.range.lowerBound].unicodeScalars.count
     }
 
     func matchesWhole(_ text: ByteRef) -> Bool {

@@ -319,16 +319,12 @@ enum StringKernels {
     static func pad(
         _ text: ByteRef, _ length: Int64, _ pad: ByteRef, _ isLeft: Bool, _ arena: BatchArena, _ state: inout UInt8
     ) -> ByteRef {
-        if length < 0 {
+        if length < 0 || pad.count == 0 {
             state = CellState.null
             return .empty
         }
         let count = Int64(CodePoints.count(text))
         if count >= length { return CodePoints.slice(text, 0, CodePoints.offset(text, Int(length))) }
-        if pad.count == 0 {
-            state = CellState.null
-            return .empty
-        }
         let missing = length - count
         let padCount = Int64(CodePoints.count(pad))
         let whole = missing / max(padCount, 1)
@@ -434,9 +430,9 @@ enum StringKernels {
         }
     }
 
-    /// Part `index` from 0, empty parts included; nil beyond the end.
+    /// Part `index` from 0, empty parts included; nil beyond the end. Empty text has no parts.
     static func split(_ text: ByteRef, _ separator: ByteRef, _ index: Int64) -> ByteRef? {
-        if index < 0 { return nil }
+        if index < 0 || text.count == 0 { return nil }
         if separator.count == 0 { return index == 0 ? text : nil }
         var left = index
         var at = 0

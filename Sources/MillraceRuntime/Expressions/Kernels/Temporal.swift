@@ -101,7 +101,8 @@ extension ExpressionCompiler {
                 throw Diagnostic("unknown time unit in function \(function.rawValue)")
             }
             return try withUnit(function, unit, arguments, type)
-        case .dateFormat, .toTimestamp, .toDate, .toTimestampLTZ, .fromUnixTime, .unixTimestamp:
+        case .dateFormat, .toTimestamp, .toDate, .toTimestampLTZ, .fromUnixTime, .unixTimestamp, .convertTimeZone,
+            .toLocalTime, .fromLocalTime:
             return try timeText(function, arguments, type)
         case .currentTimestamp, .localTimestamp, .processingTime:
             program.needsClock = true
@@ -265,6 +266,7 @@ extension ExpressionCompiler {
             switch TemporalKind(operand.type) {
             case .timestamp: operands.append(operand)
             case .date: operands.append(try cast(operand, to: .timestamp(precision: 6), isTry: false))
+            case .time: operands.append(operand)
             default: throw unsupported(function, arguments)
             }
         }
@@ -314,13 +316,20 @@ enum Calendar {
         return addMonths(days: days, months) &* CivilTime.dayMicroseconds &+ time
     }
 
-    /// Whole months between two timestamps, toward zero.
+    /// Whole months between two timestamps, by Calcite's `DateTimeUtils.subtractMonths`: from the last day of a month to the
+    /// last of a shorter one are whole months.
     static func months(from: Int64, to: Int64) -> Int64 {
-        if to < from { return -months(from: to, to: from) }
         let (a, b) = (CivilTime.split(from), CivilTime.split(to))
-        let (x, y) = (CivilTime.date(fromDays: a.days), CivilTime.date(fromDays: b.days))
+        let count = months(fromDays: a.days, toDays: b.days)
+        return addMonths(days: a.days, count) == b.days && b.time < a.time ? count - 1 : count
+    }
+
+    static func months(fromDays from: Int64, toDays to: Int64) -> Int64 {
+        if to < from { return -months(fromDays: to, toDays: from) }
+        let (x, y) = (CivilTime.date(fromDays: from), CivilTime.date(fromDays: to))
         let count = (y.year - x.year) * 12 + y.month - x.month
-        return y.day < x.day || (y.day == x.day && b.time < a.time) ? count - 1 : count
+        // Adding the months clips the day, so a month ends with its last day.
+        return addMonths(days: from, count) > to ? count - 1 : count
     }
 
     /// ISO 8601 week and the year it belongs to.

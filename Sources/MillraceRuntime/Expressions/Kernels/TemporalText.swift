@@ -18,8 +18,14 @@ extension ExpressionCompiler {
             guard arguments.count == 2, arguments[1].layout == .bytes else { throw unsupported(function, arguments) }
             try check(arguments[1])
             var source = arguments[0]
-            if source.type.isCharacter || source.type == .date {
-                source = try cast(source, to: .timestamp(precision: 6), isTry: source.type.isCharacter)
+            if source.type.isCharacter {
+                source = emit(.timestamp(precision: 6), [source]) {
+                    Run($0).map(ByteRef.self, Int64.self) { text, state in
+                        orNull(CastText.timestamp(text).flatMap { text.count > 10 ? $0 : nil }, &state)
+                    }
+                }
+            } else if source.type == .date {
+                source = try cast(source, to: .timestamp(precision: 6), isTry: false)
             }
             guard source.type.isTimestamp else { throw unsupported(function, arguments) }
             return emit(type, [source, arguments[1]], p: 1, object: TimePatternCache()) {
@@ -37,10 +43,16 @@ extension ExpressionCompiler {
                 TimeTextKernels.format(Run($0))
             }
         case .toTimestamp, .toDate:
+            // TIMESTAMP(3) holds milliseconds; what the text has behind them is cut.
             guard let text = arguments.first, text.layout == .bytes else { throw unsupported(function, arguments) }
             if arguments.count > 1 {
                 try check(arguments[1])
                 let unit = function == .toDate ? CivilTime.dayMicroseconds : 1
+                if function == .toDate {
+                    return emit(type, arguments, p: unit, q: 1, object: TimePatternCache()) {
+                        TimeTextKernels.parse(Run($0))
+                    }
+                }
                 return emit(type, arguments, p: unit, object: TimePatternCache()) { TimeTextKernels.parse(Run($0)) }
             }
             if function == .toDate {
@@ -48,34 +60,42 @@ extension ExpressionCompiler {
                     Run($0).map(ByteRef.self, Int64.self) { text, state in orNull(CastText.date(text), &state) }
                 }
             }
-            return emit(type, arguments) {
-                Run($0).map(ByteRef.self, Int64.self) { text, state in
-                    orNull(TimePattern.lenientTimestamp(text), &state)
-                }
-            }
-        case .toTimestampLTZ:
-            guard let source = arguments.first else { throw unsupported(function, arguments) }
-            if source.layout == .bytes {
-                if arguments.count > 1 { return try timeText(.toTimestamp, Array(arguments.prefix(2)), type) }
-                return emit(type, [source]) {
+            return cutToMilliseconds(
+                emit(type, arguments) {
                     Run($0).map(ByteRef.self, Int64.self) { text, state in
-                        orNull(CastText.timestamp(text, allowsZone: true), &state)
+                        orNull(CastText.timestamp(text), &state)
                     }
+                })
+        case .toTimestampLTZ: return try toTimestampLTZ(arguments, type)
+        case .convertTimeZone:
+            let cache = ZoneCache()
+            return rows(arguments, type) { values in
+                guard let local = RegexCache.with(values[0].text, { TimePattern.calendar.parse($0, isLenient: true) })
+                else {
+                    return .null
+                }
+                let (from, to) = (cache.zone(values[1].text), cache.zone(values[2].text))
+                let out = ByteBuffer()
+                TimeText.appendTimestamp(
+                    to.local(fromUTC: from.utc(fromLocal: local, prefersLater: true)), separator: 0x20,
+                    fraction: .exactly(0), to: out)
+                return .string(out.bytes.text)
+            }
+        case .toLocalTime, .fromLocalTime:
+            guard arguments.count == 2, arguments[0].layout == .int64, let name = arguments[1].text,
+                let zone = ZoneRules.named(name)
+            else { throw unsupported(function, arguments) }
+            if function == .toLocalTime {
+                return emit(type, [arguments[0]], object: zone) {
+                    let run = Run($0)
+                    let zone = run.object(ZoneRules.self)
+                    run.map(Int64.self, Int64.self) { value, _ in zone.local(fromUTC: value) }
                 }
             }
-            var number = source
-            if !number.type.isInteger { number = try cast(number, to: .bigInt, isTry: false) }
-            let precision = arguments.count > 1 ? arguments[1] : try compile(.literal(.integer(3), .integer))
-            guard precision.layout == .int64 else { throw unsupported(function, arguments) }
-            return emit(type, [number, precision]) {
-                Run($0).map(Int64.self, Int64.self, Int64.self) { value, precision, state in
-                    let unit: Int64 = precision == 0 ? 1_000_000 : precision == 3 ? 1000 : precision == 6 ? 1 : 0
-                    let (result, overflow) = value.multipliedReportingOverflow(by: unit)
-                    if unit == 0 || overflow {
-                        state = unit == 0 ? RowErrorCode.invalidArgument.rawValue : CellState.null
-                    }
-                    return result
-                }
+            return emit(type, [arguments[0]], object: zone) {
+                let run = Run($0)
+                let zone = run.object(ZoneRules.self)
+                run.map(Int64.self, Int64.self) { value, _ in zone.utc(fromLocal: value) }
             }
         default:
             if arguments.isEmpty {
@@ -85,27 +105,123 @@ extension ExpressionCompiler {
                     TemporalKernels.fill(run, CivilTime.floorDivide(run.frame.pointee.now, 1_000_000))
                 }
             }
-            var parsed = try timeText(.toTimestamp, arguments, .timestamp(precision: 3))!
-            // Text that does not parse is NULL.
-            parsed = emit(.bigInt, [parsed]) {
-                let run = Run($0)
-                let a = run.a
-                run.setAllValid()
-                let out = run.result
-                var bad = false
-                for k in 0..<run.rows {
-                    if a.states[k] == CellState.valid {
-                        out.ints[k] = CivilTime.floorDivide(a.ints[k], 1_000_000)
-                    } else {
-                        out.states[k] = a.states[k]
-                        out.ints[k] = 0
-                        bad = true
+            let parsed: Operand
+            if arguments.count > 1 {
+                try check(arguments[1])
+                parsed = emit(
+                    .timestamp(precision: 6), Array(arguments.prefix(2)), p: 1, q: 1, object: TimePatternCache()
+                ) {
+                    TimeTextKernels.parse(Run($0))
+                }
+            } else {
+                guard arguments[0].layout == .bytes else { throw unsupported(function, arguments) }
+                parsed = emit(.timestamp(precision: 6), arguments) {
+                    Run($0).map(ByteRef.self, Int64.self) { text, state in
+                        orNull(TimePattern.calendar.parse(text, isLenient: true), &state)
                     }
                 }
-                if bad { run.setSomeInvalid() }
             }
-            return parsed
+            if arguments.count > 2 {
+                let cache = ZoneCache()
+                let moved = rows([parsed, arguments[2]], .timestamp(precision: 6)) { values in
+                    .integer(cache.zone(values[1].text).utc(fromLocal: values[0].number, prefersLater: true))
+                }
+                return seconds(of: moved, text: arguments[0])
+            }
+            return seconds(of: parsed, text: arguments[0])
         }
+    }
+
+    /// Text that does not parse is the smallest BIGINT, as in Flink; NULL stays NULL.
+    private mutating func seconds(of parsed: Operand, text: Operand) -> Operand {
+        emit(.bigInt, [parsed, text]) {
+            let run = Run($0)
+            let (a, b) = (run.a, run.b)
+            run.setAllValid()
+            run.each(Int64.self, true) { k, state in
+                if b.states[k] != CellState.valid {
+                    state = b.states[k]
+                    return 0
+                }
+                return a.states[k] == CellState.valid ? CivilTime.floorDivide(a.ints[k], 1_000_000) : .min
+            }
+        }
+    }
+
+    private mutating func cutToMilliseconds(_ operand: Operand) -> Operand {
+        emit(operand.type, [operand]) {
+            Run($0).mapDense(Int64.self, Int64.self) { CivilTime.floorDivide($0, 1000) &* 1000 }
+        }
+    }
+
+    /// (number, precision 0 ... 9) or (text [, pattern [, zone]]); text is UTC unless a zone is given.
+    private mutating func toTimestampLTZ(_ arguments: [Operand], _ type: DataType) throws(Diagnostic) -> Operand {
+        guard let source = arguments.first else { throw unsupported(.toTimestampLTZ, arguments) }
+        if source.layout == .bytes {
+            let parsed = try timeText(.toTimestamp, Array(arguments.prefix(2)), type)!
+            guard arguments.count > 2 else { return parsed }
+            let cache = ZoneCache()
+            return rows([parsed, arguments[2]], type) { values in
+                .integer(cache.zone(values[1].text).utc(fromLocal: values[0].number))
+            }
+        }
+        let precision = arguments.count > 1 ? arguments[1] : try compile(.literal(.integer(3), .integer))
+        guard precision.layout == .int64 else { throw unsupported(.toTimestampLTZ, arguments) }
+        if source.type.isDecimal {
+            return try toTimestampLTZ([try cast(source, to: .bigInt, isTry: false), precision], type)
+        }
+        if !source.type.isInteger {
+            let number = try cast(source, to: .double, isTry: false)
+            return emit(type, [number, precision]) {
+                Run($0).map(Double.self, Int64.self, Int64.self) { value, precision, state in
+                    guard precision >= 0, precision <= 9 else {
+                        state = RowErrorCode.invalidArgument.rawValue
+                        return 0
+                    }
+                    var scaled = value * 1e6
+                    for _ in 0..<precision { scaled /= 10 }
+                    guard scaled.magnitude < 9.2e18 else {
+                        state = CellState.null
+                        return 0
+                    }
+                    return Int64(scaled.rounded(.down))
+                }
+            }
+        }
+        return emit(type, [source, precision]) {
+            Run($0).map(Int64.self, Int64.self, Int64.self) { value, precision, state in
+                guard precision >= 0, precision <= 9 else {
+                    state = RowErrorCode.invalidArgument.rawValue
+                    return 0
+                }
+                var unit: Int64 = 1
+                for _ in 0..<abs(6 - precision) { unit *= 10 }
+                if precision > 6 { return CivilTime.floorDivide(value, unit) }
+                let (result, overflow) = value.multipliedReportingOverflow(by: unit)
+                if overflow { state = CellState.null }
+                return result
+            }
+        }
+    }
+}
+
+/// The zones that calls have named.
+final class ZoneCache {
+    private var known: [String: ZoneRules] = [:]
+
+    /// UTC for a name that is none, as `java.util.TimeZone.getTimeZone`, which also takes old names of three letters.
+    func zone(_ name: String) -> ZoneRules {
+        if let zone = known[name] { return zone }
+        let old = [
+            "PST": "America/Los_Angeles", "CST": "America/Chicago", "EST": "-05:00", "MST": "-07:00",
+            "HST": "-10:00", "JST": "Asia/Tokyo", "IST": "Asia/Kolkata", "CTT": "Asia/Shanghai", "ECT": "Europe/Paris",
+            "ACT": "Australia/Darwin", "AET": "Australia/Sydney", "BST": "Asia/Dhaka", "NST": "Pacific/Auckland",
+        ]
+        // An offset alone is no name for Java here; only GMT+h is.
+        let isBare = name.hasPrefix("+") || name.hasPrefix("-") || name.hasPrefix("UTC+") || name.hasPrefix("UTC-")
+        let zone = isBare ? .utc : old[name].flatMap { ZoneRules.named($0) } ?? ZoneRules.named(name) ?? .utc
+        known[name] = zone
+        return zone
     }
 }
 
@@ -122,15 +238,16 @@ enum TimeTextKernels {
         }
     }
 
-    /// (text, pattern); `p` = microseconds of the result's unit. Text that does not fit gives NULL.
+    /// (text, pattern); `p` = microseconds of the result's unit; `q` = 1 reads as `java.text.SimpleDateFormat`, 0 as
+    /// `java.time`. Text that does not fit gives NULL.
     static func parse(_ run: Run) {
-        let (cache, unit) = (run.object(TimePatternCache.self), run.p)
+        let (cache, unit, rolls) = (run.object(TimePatternCache.self), run.p, run.q == 1)
         run.map(ByteRef.self, ByteRef.self, Int64.self) { text, pattern, state in
-            guard let pattern = cache.pattern(pattern), let value = pattern.parse(text) else {
-                state = CellState.null
-                return 0
+            if let value = cache.pattern(pattern)?.parse(text, isLenient: rolls) {
+                return CivilTime.floorDivide(rolls ? value : CivilTime.floorDivide(value, 1000) * 1000, unit)
             }
-            return CivilTime.floorDivide(value, unit)
+            // TO_TIMESTAMP takes the usual form, whatever the pattern is.
+            return rolls ? orNull(nil, &state) : orNull(CastText.overflowingTimestamp(text), &state)
         }
     }
 }
@@ -149,7 +266,7 @@ final class TimePatternCache {
 }
 
 /// A pattern of Java's `DateTimeFormatter`: y u M L d H k K h m s S a E e D and text in single quotes.
-final class TimePattern {
+final class TimePattern: Sendable {
     private enum Part {
         case field(UInt8, Int)
         case text([UInt8])
@@ -203,6 +320,9 @@ final class TimePattern {
         if !literal.isEmpty { parts.append(.text(literal)) }
         self.parts = parts
     }
+
+    /// How UNIX_TIMESTAMP and CONVERT_TZ read text.
+    static let calendar = TimePattern("yyyy-MM-dd HH:mm:ss")!
 
     private static let months = [
         "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -260,7 +380,10 @@ final class TimePattern {
     }
 
     /// Microseconds; nil when the text does not fit. A day past the month's end becomes its last day.
-    func parse(_ text: ByteRef) -> Int64? {
+    ///
+    /// With `isLenient` as `java.text.SimpleDateFormat` reads: numbers take as many digits as there are, run over into the
+    /// next greater unit, blanks may stand before them, and what follows the pattern's end is ignored.
+    func parse(_ text: ByteRef, isLenient: Bool = false) -> Int64? {
         var at = 0
         var (year, month, day): (Int64, Int64, Int64) = (1970, 1, 1)
         var (hour, minute, second, micros): (Int64, Int64, Int64, Int64) = (0, 0, 0, 0)
@@ -305,10 +428,10 @@ final class TimePattern {
                 }
                 // Fields that touch take exactly their width; a free-standing single letter takes all digits.
                 var width = count
-                if count == 1 {
-                    width = 19
-                    if index + 1 < parts.count, case .field = parts[index + 1] { width = 1 }
-                }
+                var touches = false
+                if index + 1 < parts.count, case .field = parts[index + 1] { touches = true }
+                if count == 1 || isLenient && !touches { width = touches ? 1 : 19 }
+                if isLenient { while at < text.count, text.start[at] == 0x20 { at += 1 } }
                 var value: Int64 = 0
                 var digits = 0
                 while at < text.count, text.start[at] &- 0x30 < 10, digits < min(width, 18) {
@@ -316,7 +439,7 @@ final class TimePattern {
                     digits += 1
                     at += 1
                 }
-                guard digits > 0, count == 1 || digits == count else { return nil }
+                guard digits > 0, count == 1 || isLenient || digits == count else { return nil }
                 switch letter {
                 case 0x79, 0x75: year = count == 2 ? 2000 + value : value
                 case 0x4D, 0x4C: month = value
@@ -345,6 +468,15 @@ final class TimePattern {
                 }
             }
         }
+        if isLenient, year <= 200_000 {
+            if isHalfDay { hour = hour % 12 + (isAfternoon == true ? 12 : 0) }
+            let months = year * 12 + month - 1
+            let days = CivilTime.days(
+                year: CivilTime.floorDivide(months, 12), month: months - CivilTime.floorDivide(months, 12) * 12 + 1,
+                day: 1)
+            return (days + day - 1) * CivilTime.dayMicroseconds
+                + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros
+        }
         guard at == text.count, year <= 200_000, month >= 1, month <= 12, day >= 1, day <= 31, hour < 24, minute < 60,
             second < 60
         else {
@@ -358,22 +490,5 @@ final class TimePattern {
             days = CivilTime.days(year: year, month: 1, day: 1) + dayOfYear - 1
         }
         return days * CivilTime.dayMicroseconds + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros
-    }
-
-    /// TO_TIMESTAMP without a pattern: as CAST, with day 29 ... 31 of a short month as its last day.
-    static func lenientTimestamp(_ text: ByteRef) -> Int64? {
-        if let value = CastText.timestamp(text, allowsZone: false) { return value }
-        guard text.count >= 10, text.start[4] == 0x2D, text.start[7] == 0x2D,
-            let year = NumberText.parseInteger(CodePoints.slice(text, 0, 4)),
-            let month = NumberText.parseInteger(CodePoints.slice(text, 5, 7)), month >= 1, month <= 12,
-            let day = NumberText.parseInteger(CodePoints.slice(text, 8, 10)), day >= 1, day <= 31
-        else { return nil }
-        let days = CivilTime.days(
-            year: year, month: month, day: min(day, CivilTime.daysInMonth(year: year, month: month)))
-        if text.count == 10 { return days * CivilTime.dayMicroseconds }
-        guard text.start[10] == 0x20, let time = CastText.time(CodePoints.slice(text, 11, text.count)) else {
-            return nil
-        }
-        return days * CivilTime.dayMicroseconds + time
     }
 }
