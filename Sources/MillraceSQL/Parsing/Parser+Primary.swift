@@ -52,6 +52,27 @@ extension Parser {
         return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
 
+    // What nests goes through `parseWord`, whose frame in a debug build has room for all its branches: they stand apart.
+
+    private mutating func parseExists() throws(Diagnostic) -> ExpressionSyntax {
+        let start = token.range
+        index += 2
+        let query = try parseQuery()
+        try expect(")")
+        return ExpressionSyntax(.exists(query), range: start.through(previousRange))
+    }
+
+    private mutating func parseBareCall() throws(Diagnostic) -> ExpressionSyntax {
+        let name = try parseIdentifier("a name")
+        return ExpressionSyntax(.call(CallSyntax(name: ObjectName([name]), arguments: [])), range: name.range)
+    }
+
+    private func quantified() -> Diagnostic {
+        unsupported(
+            "comparison with \(token.keyword)", at: token.range,
+            hint: "Use x IN (SELECT …), or compare with a MIN or MAX.")
+    }
+
     private mutating func parseWord() throws(Diagnostic) -> ExpressionSyntax {
         let next = ahead(1)
         let isCall = next.kind == .sign && next.text == "("
@@ -72,23 +93,14 @@ extension Parser {
             return parseTemporal(.timestampLTZ, words: 5)
         case "ARRAY" where isSign("[", ahead: 1), "MAP" where isSign("[", ahead: 1):
             return try parseCollection()
-        case "EXISTS" where isCall:
-            let start = token.range
-            index += 2
-            let query = try parseQuery()
-            try expect(")")
-            return ExpressionSyntax(.exists(query), range: start.through(previousRange))
+        case "EXISTS" where isCall: return try parseExists()
         case "LEFT" where isCall, "RIGHT" where isCall: return try parseNameOrCall(isForced: true)
         case "ALL" where isCall, "ANY" where isCall, "SOME" where isCall:
-            throw unsupported(
-                "comparison with \(token.keyword)", at: token.range,
-                hint: "Use x IN (SELECT …), or compare with a MIN or MAX.")
+            throw quantified()
         case let word where isCall:
             if let form = try parseSpecialForm(word) { return form }
             return try parseNameOrCall()
-        case let word where Keywords.bareCalls.contains(word) && !isSign(".", ahead: 1):
-            let name = try parseIdentifier("a name")
-            return ExpressionSyntax(.call(CallSyntax(name: ObjectName([name]), arguments: [])), range: name.range)
+        case let word where Keywords.bareCalls.contains(word) && !isSign(".", ahead: 1): return try parseBareCall()
         default: return try parseNameOrCall()
         }
     }
