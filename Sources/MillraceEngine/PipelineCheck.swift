@@ -22,24 +22,58 @@ public enum PipelineCheck {
 
     /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
     ///
-    /// Windows are rebuilt after a restart by reading their rows again. The rows of a window over a window are results,
-    /// which are not made again, so its open windows would come back incomplete: refused until state is stored.
+    /// Windows and joins of streams are rebuilt after a restart by reading their rows again. The rows of a window over a
+    /// window are results, which are not made again, so its open windows would come back incomplete: refused until state is
+    /// stored, as is a join whose rows would all have to be read again.
     public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
         guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
         return plan.nodes.indices.compactMap { index in
-            guard isWindow(plan.nodes[index]) else { return nil }
+            guard isStateful(plan.nodes[index]) else { return nil }
             let behind = ancestors(of: index, in: plan)
-            guard behind.contains(where: { isWindow(plan.nodes[$0]) }),
-                behind.contains(where: { isUnboundedSource(plan.nodes[$0], plan) })
-            else { return nil }
+            let sources = behind.filter { isUnboundedSource(plan.nodes[$0], plan) }
+            guard !sources.isEmpty else { return nil }
+            if case .streamJoin(let join) = plan.nodes[index].kind, join.form == .regular {
+                return Diagnostic(
+                    "a join that keeps both streams for ever cannot be restarted exactly yet",
+                    hint:
+                        "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one side a bounded table."
+                )
+            }
+            let below = behind.filter { isStateful(plan.nodes[$0]) }
+            guard !below.isEmpty else { return nil }
+            // With one source the windows below and the same windows here close in one step: nothing is left in between.
+            if sources.count == 1, closesWithItsWindows(plan.nodes[index]),
+                below.allSatisfy({ isWindowed(plan.nodes[$0]) })
+            {
+                return nil
+            }
             return Diagnostic(
-                "a window over the results of a window cannot be restarted exactly yet",
-                hint: "Write the first window to a table and aggregate there, or read a bounded source.")
+                isJoin(plan.nodes[index])
+                    ? "a join over the results of a window or join cannot be restarted exactly yet"
+                    : "a window over the results of a window or join cannot be restarted exactly yet",
+                hint: "Write the first result to a table and go on from there, or read a bounded source.")
         }
     }
 
-    private static func isWindow(_ node: PlanNode) -> Bool {
-        if case .windowAggregate = node.kind { true } else { false }
+    private static func isStateful(_ node: PlanNode) -> Bool {
+        if case .windowAggregate = node.kind { true } else { isJoin(node) }
+    }
+
+    /// Groups or pairs of rows that bring their window.
+    private static func closesWithItsWindows(_ node: PlanNode) -> Bool {
+        switch node.kind {
+        case .windowAggregate(let aggregate): if case .attached = aggregate.window { true } else { false }
+        case .streamJoin(let join): if case .window = join.form { true } else { false }
+        default: false
+        }
+    }
+
+    private static func isWindowed(_ node: PlanNode) -> Bool {
+        if case .windowAggregate = node.kind { true } else { closesWithItsWindows(node) }
+    }
+
+    private static func isJoin(_ node: PlanNode) -> Bool {
+        if case .streamJoin = node.kind { true } else { false }
     }
 
     private static func isUnboundedSource(_ node: PlanNode, _ plan: ExecutionPlan) -> Bool {

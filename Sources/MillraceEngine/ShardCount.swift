@@ -12,6 +12,7 @@ enum ShardCount {
             switch node.kind {
             case .windowAggregate, .groupAggregate:
                 return (1, "an aggregate needs all rows of a group on one shard")
+            case .streamJoin: return (1, "a join of two streams needs all rows of a key on one shard")
             default: continue
             }
         }

@@ -23,7 +23,7 @@ final class AggregateBinder {
     private var keys: [(expression: Expression, isNullable: Bool, name: String)] = []
     private var window: Window?
     /// Window columns that GROUP BY names.
-    private var parts: Set<WindowColumn.Part> = []
+    private var parts: [WindowColumn.Part: Int] = [:]
     private var aggregates: [(call: AggregateCall, isNullable: Bool)] = []
     /// Columns put behind the input's: keys and arguments that are expressions.
     private var added: [(name: String, expression: Expression, isNullable: Bool)] = []
@@ -124,7 +124,7 @@ final class AggregateBinder {
                 return false
             }
             window = .function(column.window)
-            parts.insert(column.part)
+            parts[column.part] = index
             return true
         }
         if !keys.contains(where: { $0.expression == bound.expression }) {
@@ -167,9 +167,9 @@ final class AggregateBinder {
     /// Window or bounded input; anything else would have to be taken back later.
     private func checkWindow() -> Bool {
         if case .function(let identity)? = window {
-            guard parts.contains(.start), parts.contains(.end) else {
+            guard parts[.start] != nil, parts[.end] != nil else {
                 log.error(
-                    "GROUP BY has no \(parts.contains(.start) ? "window_end" : "window_start")", at: groupByRange,
+                    "GROUP BY has no \(parts[.start] != nil ? "window_end" : "window_start")", at: groupByRange,
                     hint: "A window aggregate groups by window_start and window_end.")
                 return false
             }
@@ -220,7 +220,7 @@ final class AggregateBinder {
             if case .column(let index, _) = bound.expression, let column = input.columns[index].window,
                 case .function(let identity)? = window, identity == column.window
             {
-                guard parts.contains(column.part) else {
+                guard parts[column.part] != nil else {
                     log.error("column \"\(input.columns[index].name)\" is not in GROUP BY", at: expression.range)
                     return .failed
                 }
@@ -419,31 +419,24 @@ final class AggregateBinder {
         case .function(let identity):
             // The window table function itself is not needed: the aggregate assigns the windows.
             var absorption = WindowAbsorption(identity)
-            guard let (base, timeColumn) = absorption.absorb(input) else {
-                log.error(
-                    "the columns of the window are used between the window function and GROUP BY", at: syntax.range,
-                    hint: "Use window_start and window_end only in the query that groups by them.")
-                return nil
+            let readsWindow = added.contains {
+                $0.expression.usedColumns.contains { input.columns[$0].window?.window == identity }
+            }
+            guard !readsWindow, let (base, timeColumn) = absorption.absorb(input) else {
+                return attached(keySlots, calls, columns, identity)
             }
             // `absorb` keeps the input's columns in place and may put the time column behind them.
             let shift = base.columns.count - input.columns.count
             func moved(_ index: Int) -> Int { index < input.columns.count ? index : index + shift }
             let node = added.isEmpty ? base : base.appending(added)
-            if added.contains(where: {
-                $0.expression.usedColumns.contains { input.columns[$0].window?.window == identity }
-            }) {
-                log.error(
-                    "the columns of the window are used inside an aggregate or a key", at: syntax.range,
-                    hint: "Use window_start and window_end themselves in GROUP BY.")
-                return nil
-            }
             let moveCalls = calls.map { call in
                 var call = call
                 call.argument = call.argument.map(moved)
                 call.filter = call.filter.map(moved)
                 return call
             }
-            let result = windowed(node, identity.kind, timeColumn, keySlots.map(moved), moveCalls, columns)
+            let result = windowed(
+                node, identity.kind, timeColumn, keySlots.map(moved), moveCalls, columns, identity)
             guard let condition = Expression.conjunction(absorption.conditions) else { return result }
             return LogicalNode(
                 .filter(condition.mapColumns { columns.count + $0 }), inputs: [result], columns: result.columns,
@@ -451,10 +444,25 @@ final class AggregateBinder {
         }
     }
 
+    /// Rows that already carry their window: those of another window aggregate, of a window join, or of a window function
+    /// whose columns are read before GROUP BY.
+    private func attached(
+        _ keySlots: [Int], _ calls: [AggregateCall], _ columns: [OutputColumn], _ identity: WindowIdentity
+    ) -> LogicalNode? {
+        guard let start = parts[.start], let end = parts[.end] else { return nil }
+        let node = added.isEmpty ? input : input.appending(added)
+        return windowed(node, .attached(startColumn: start), end, keySlots, calls, columns, identity)
+    }
+
     private func windowed(
         _ node: LogicalNode, _ kind: WindowKind, _ timeColumn: Int, _ keySlots: [Int], _ calls: [AggregateCall],
-        _ columns: [OutputColumn]
+        _ columns: [OutputColumn], _ identity: WindowIdentity? = nil
     ) -> LogicalNode {
+        func column(_ name: String, _ type: DataType, _ part: WindowColumn.Part) -> OutputColumn {
+            OutputColumn(
+                name, type, isNullable: false, time: part == .time ? .event : .none,
+                window: identity.map { WindowColumn(part: part, window: $0) })
+        }
         let lateness =
             input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
         return LogicalNode(
@@ -464,9 +472,9 @@ final class AggregateBinder {
                     allowedLatenessMilliseconds: lateness / 1000)),
             inputs: [node],
             columns: columns + [
-                OutputColumn("window_start", .timestamp(precision: 3), isNullable: false),
-                OutputColumn("window_end", .timestamp(precision: 3), isNullable: false),
-                OutputColumn("window_time", windowTimeType, isNullable: false, time: .event),
+                column("window_start", .timestamp(precision: 3), .start),
+                column("window_end", .timestamp(precision: 3), .end),
+                column("window_time", windowTimeType, .time),
             ], object: query.object)
     }
 

@@ -43,6 +43,9 @@ public enum NodeKind: Hashable, Sendable {
     case staticJoin(JoinPlan)
     /// Port 0 probes `sources[lookup]` by key, through the connector.
     case lookupJoin(JoinPlan, lookup: Int)
+    case unnest(UnnestPlan)
+    /// Ports 0 (left) and 1 (right), both streams.
+    case streamJoin(StreamJoinPlan)
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
@@ -79,9 +82,7 @@ public struct WatermarkPlan: Hashable, Sendable {
     }
 }
 
-public enum JoinKind: String, Hashable, Sendable { case inner, left }
-
-/// Output: probe columns, then build (or lookup) columns.
+/// Output: probe columns, then build (or lookup) columns; probe columns alone for `semi` and `anti`. Not `right` or `full`.
 public struct JoinPlan: Hashable, Sendable {
     public var kind: JoinKind
     /// Equal-typed key columns, pairwise. NULL never matches. Empty: every pair is a candidate (cross join).
@@ -122,6 +123,8 @@ public enum WindowKind: Hashable, Sendable {
     case hop(slideMilliseconds: Int64, sizeMilliseconds: Int64, offsetMilliseconds: Int64)
     case cumulate(stepMilliseconds: Int64, sizeMilliseconds: Int64, offsetMilliseconds: Int64)
     case session(gapMilliseconds: Int64)
+    /// Of rows that come with their window: column of `window_start`; the time column is `window_end`.
+    case attached(startColumn: Int)
 }
 
 public struct WindowAggregatePlan: Hashable, Sendable {

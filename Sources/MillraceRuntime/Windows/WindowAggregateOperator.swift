@@ -100,6 +100,9 @@ public final class WindowAggregateOperator: Operator {
         var recent: OpenWindow?
         var isTumble = false
         if case .tumble = plan.window { isTumble = true }
+        // Rows that bring their window: its start; the time column is its end.
+        var starts: UnsafeMutablePointer<Int64>?
+        if case .attached(let column) = plan.window { starts = batch.columns[column].ints }
 
         for row in 0..<batch.count {
             let before = metadata.watermarks[row]
@@ -133,6 +136,18 @@ public final class WindowAggregateOperator: Operator {
                 continue
             }
             var isLate = true
+            if let starts {
+                let start = EventTime.milliseconds(fromMicroseconds: starts[row])
+                if milliseconds - 1 + lateness > max(watermark, emittedWatermark) {
+                    try add(row, origin, openWindow(start, milliseconds), batch, context)
+                } else {
+                    let closed = max(watermark, emittedWatermark)
+                    try context.reject(
+                        origin: origin, .lateRow, object: object,
+                        detail: LateRow.detail(start: start, end: milliseconds, watermark: closed))
+                }
+                continue
+            }
             if isTumble {
                 let (start, end) = assigner.lastWindow(milliseconds)
                 if end - 1 + lateness > max(watermark, emittedWatermark) {
