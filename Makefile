@@ -1,11 +1,11 @@
 # `make demo` runs the main job on embedded defaults; `make test` runs every test. See README.md.
-.PHONY: help deps build demo test lint clean
+.PHONY: help deps build demo test bench bench-micro lint clean
 .DEFAULT_GOAL := help
 
 DEMO ?= baby_weight
 
 help: ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 deps: ## install what is missing (says what), fetch the ONNX Runtime library into .deps
 	Scripts/install-dependencies
@@ -21,8 +21,14 @@ test: ## every test, integration included
 	Scripts/install-dependencies --tests
 	Scripts/test
 
+bench: build ## latency, throughput, start-up, memory from Kafka to PostgreSQL: make bench BENCH='--rates 5000 --seconds 10'
+	swift run -c release --package-path Benchmarks --disable-build-manifest-caching bench $(BENCH)
+
+bench-micro: deps ## the steps of the hot path: time, instructions, allocations; fails when one costs more than its baseline
+	swift run -c release --package-path Benchmarks --disable-build-manifest-caching micro $(BENCH)
+
 lint: ## format check and the Docker files
 	Scripts/lint
 
 clean: ## remove build products and fetched libraries
-	rm -rf .build .deps
+	rm -rf .build .deps Benchmarks/.build

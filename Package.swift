@@ -31,7 +31,11 @@ let package = Package(
         .library(name: "MillraceRuntime", targets: ["MillraceRuntime"]),
         .library(name: "MillraceFormats", targets: ["MillraceFormats"]),
         .library(name: "MillraceModels", targets: ["MillraceModels"]),
+        .library(name: "MillraceKafka", targets: ["MillraceKafka"]),
+        .library(name: "MillracePostgres", targets: ["MillracePostgres"]),
         .library(name: "MillraceEngine", targets: ["MillraceEngine"]),
+        .library(name: "CLibrdkafka", targets: ["CLibrdkafka"]),
+        .library(name: "CLibpq", targets: ["CLibpq"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -81,6 +85,10 @@ let package = Package(
             ],
             swiftSettings: swiftSettings),
         library("MillraceTestSupport", ["MillraceRuntime", "MillraceCore"]),
+
+        // Events and answers of Nexmark; its own package, for the command, is in Benchmarks/nexmark.
+        .target(name: "Nexmark", path: "Benchmarks/nexmark/Sources/Nexmark", swiftSettings: swiftSettings),
+        tests("NexmarkTests", ["MillraceEngine", "MillraceCore", "Nexmark"]),
 
         tests("MillraceCoreTests", ["MillraceCore"]),
         tests("MillraceSQLTests", ["MillraceSQL"]),

@@ -1,5 +1,5 @@
--- Job A of the benchmark harness: score one JSON event with the 100-tree model, one row out.
--- {NAMES} are filled in by bench.py --template.
+-- Job A: score one JSON event with the 100-tree model, one row out.
+-- Names in braces are filled in by `bench`.
 SET 'pipeline.name' = '{TABLE}';
 CREATE TABLE events (
     event_id BIGINT, ts BIGINT, account STRING, amount DOUBLE, country STRING,

@@ -1,5 +1,5 @@
--- Job B of the benchmark harness: join with 50 rows, TUMBLE SUM and COUNT by region.
--- {NAMES} are filled in by bench.py --template; the window is WINDOW_MS long.
+-- Job B: join with 50 rows, TUMBLE SUM and COUNT by region.
+-- Names in braces are filled in by `bench`.
 SET 'pipeline.name' = '{TABLE}';
 CREATE TABLE events (
     ts BIGINT, state STRING, amount DOUBLE,

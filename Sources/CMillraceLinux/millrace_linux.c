@@ -30,14 +30,11 @@ int millrace_epoll_forget(int epoll, int fd) {
     return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, 0) == 0 ? 0 : errno;
 }
 
-int millrace_epoll_wait(int epoll, int *fds, uint32_t *masks, int capacity, int timeout_ms) {
+int millrace_epoll_wait(int epoll, int *fds, int capacity, int timeout_ms) {
     struct epoll_event events[64];
     if (capacity > 64) capacity = 64;
     int n = epoll_wait(epoll, events, capacity, timeout_ms);
     if (n < 0) return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < n; i++) {
-        fds[i] = events[i].data.fd;
-        masks[i] = events[i].events;
-    }
+    for (int i = 0; i < n; i++) fds[i] = events[i].data.fd;
     return n;
 }

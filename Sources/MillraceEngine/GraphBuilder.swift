@@ -12,6 +12,8 @@ struct GraphBuilder {
     let options: PipelineOptions
     let shard: Int
     let shards: Int
+    /// What the shards of a plan with window aggregates share; nil on one shard.
+    let exchange: Exchange?
     private let formats = Formats()
 
     private var operators: [Operator] = []
@@ -19,7 +21,11 @@ struct GraphBuilder {
     private var lookups: [any LookupTable] = []
     private var postgres: PostgresSession?
 
-    init(plan: ExecutionPlan, models: [any Model], options: PipelineOptions, shard: Int, shards: Int) {
+    init(
+        plan: ExecutionPlan, models: [any Model], options: PipelineOptions, shard: Int, shards: Int,
+        exchange: Exchange?
+    ) {
+        self.exchange = exchange
         self.plan = plan
         self.models = models
         self.options = options
@@ -54,8 +60,12 @@ struct GraphBuilder {
                 return partitions[partition]
             }
         }
+        let windows = operators.compactMap { $0 as? WindowAggregateOperator }
         let graph = ShardGraph(
-            inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups)
+            inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups,
+            exchange: try exchange.map { exchange throws(Diagnostic) in
+                try ExchangeMember(exchange, shard: shard, windows: windows)
+            })
         return (graph, postgres)
     }
 
@@ -65,9 +75,10 @@ struct GraphBuilder {
         guard let head = plan.nodes.firstIndex(where: { $0.kind == .source(index) }) else {
             throw Diagnostic("source \"\(source.name)\" has no node in the plan", fault: .bug)
         }
+        let watermark = plan.watermarkNode(behind: head).flatMap { operators[$0] as? WatermarkOperator }
+        if let exchange { watermark?.share(exchange.time[index], shard: shard) }
         return ShardGraph.Input(
-            plan: source, index: index, source: try makeSource(source), head: operators[head],
-            watermark: watermarkOperator(behind: head))
+            plan: source, index: index, source: try makeSource(source), head: operators[head], watermark: watermark)
     }
 
     private func makeSource(_ source: SourcePlan) throws(Diagnostic) -> any Source {
@@ -96,18 +107,6 @@ struct GraphBuilder {
         while let input = plan.nodes[next].inputs.first { next = input }
         guard case .source(let index) = plan.nodes[next].kind else { return nil }
         return plan.sources[index]
-    }
-
-    /// The watermark node of a source: its only consumer chain before any branch.
-    private func watermarkOperator(behind head: Int) -> WatermarkOperator? {
-        var node = head
-        while true {
-            let consumers = plan.nodes.indices.filter { plan.nodes[$0].inputs.contains(node) }
-            guard consumers.count == 1, let next = consumers.first else { return nil }
-            if case .watermark = plan.nodes[next].kind { return operators[next] as? WatermarkOperator }
-            guard case .project = plan.nodes[next].kind else { return nil }
-            node = next
-        }
     }
 
     // MARK: Operators
@@ -164,6 +163,9 @@ struct GraphBuilder {
         case .groupAggregate(let keys, let aggregates):
             return try GroupAggregateOperator(
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
+        case .updatingAggregate(let aggregate):
+            return try UpdatingAggregateOperator(
+                aggregate, input: input(0), object: node.object, limits: options.limits)
         case .union: return UnionOperator(inputs: node.inputs.count, object: node.object)
         case .sink(let index):
             let sink = plan.sinks[index]
@@ -209,7 +211,8 @@ struct GraphBuilder {
         default:
             guard
                 let made = try FilesConnectors.makeSink(
-                    sink, formats: formats, limits: options.limits, clock: options.clock)
+                    sink, formats: formats, limits: options.limits, clock: options.clock,
+                    standardOutput: options.standardOutput)
             else {
                 throw Diagnostic("connector \"\(sink.connector)\" cannot be written to", fault: .bug)
             }
@@ -233,5 +236,17 @@ extension ExecutionPlan {
             if case .source(let source) = node.kind { result[source] = depths[index] }
         }
         return result
+    }
+
+    /// The watermark node of a source: its only consumer chain before any branch.
+    func watermarkNode(behind head: Int) -> Int? {
+        var node = head
+        while true {
+            let consumers = nodes.indices.filter { nodes[$0].inputs.contains(node) }
+            guard consumers.count == 1, let next = consumers.first else { return nil }
+            if case .watermark = nodes[next].kind { return next }
+            guard case .project = nodes[next].kind else { return nil }
+            node = next
+        }
     }
 }

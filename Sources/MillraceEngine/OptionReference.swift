@@ -38,7 +38,7 @@ public enum OptionReference {
         if !connector.aliases.isEmpty {
             facts.append("Also spelled " + connector.aliases.map { "`\($0)`" }.joined(separator: ", ") + ".")
         }
-        if connector.supportsUpsert { facts.append("A PRIMARY KEY makes the sink upsert.") }
+        if connector.changes == .byPrimaryKey { facts.append("A PRIMARY KEY makes the sink upsert.") }
         var options = connector.options
         if connector.takesFormat {
             let choices = OptionDescriptor.Kind.choice(formats.map(\.name))

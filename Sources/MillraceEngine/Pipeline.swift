@@ -59,8 +59,10 @@ public final class Pipeline: Sendable {
         var handovers: [Handover] = []
         var positions: [SourceName: [SourcePosition]] = [:]
         var epoch: Int64 = 0
+        let exchange = ShardCount.exchange(plan, shards: count)
         for index in 0..<count {
-            var builder = GraphBuilder(plan: plan, models: models, options: options, shard: index, shards: count)
+            var builder = GraphBuilder(
+                plan: plan, models: models, options: options, shard: index, shards: count, exchange: exchange)
             let (graph, store) = try builder.build()
             if index == 0 {
                 positions =

@@ -24,10 +24,18 @@ public enum PipelineCheck {
     ///
     /// Windows and joins of streams are rebuilt after a restart by reading their rows again. The rows of a window over a
     /// window are results, which are not made again, so its open windows would come back incomplete: refused until state is
-    /// stored, as is a join whose rows would all have to be read again.
+    /// stored. So is what would take the whole stream to rebuild: results that any row may change, joins without a bound.
     public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
         guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
         return plan.nodes.indices.compactMap { index in
+            if let clause = unboundedState(plan.nodes[index]) {
+                guard ancestors(of: index, in: plan).contains(where: { isUnboundedSource(plan.nodes[$0], plan) }) else {
+                    return nil
+                }
+                return Diagnostic(
+                    "\(clause) over a stream cannot be restarted exactly yet: its state is not stored in the database",
+                    hint: "Add a window, read a bounded source, or write to a sink without positions, such as print.")
+            }
             guard isStateful(plan.nodes[index]) else { return nil }
             let behind = ancestors(of: index, in: plan)
             let sources = behind.filter { isUnboundedSource(plan.nodes[$0], plan) }
@@ -74,6 +82,14 @@ public enum PipelineCheck {
 
     private static func isJoin(_ node: PlanNode) -> Bool {
         if case .streamJoin = node.kind { true } else { false }
+    }
+
+    /// The clause whose state would need every row of the stream again; nil: none such.
+    private static func unboundedState(_ node: PlanNode) -> String? {
+        switch node.kind {
+        case .updatingAggregate(let plan): plan.aggregates.isEmpty ? "DISTINCT" : "GROUP BY without a window"
+        default: nil
+        }
     }
 
     private static func isUnboundedSource(_ node: PlanNode, _ plan: ExecutionPlan) -> Bool {

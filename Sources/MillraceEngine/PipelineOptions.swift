@@ -3,7 +3,7 @@ public import MillraceRuntime
 
 /// How a pipeline is run; what the command line decides.
 public struct PipelineOptions: Sendable {
-    /// Threads that share the source's partitions. Pipelines with windows run on one: see `ShardCount`.
+    /// Threads that share the source's partitions. Some pipelines run on one: see `ShardCount`.
     public var shards = 1
     /// Forget stored positions and start as the options say.
     public var resetState = false
@@ -11,6 +11,8 @@ public struct PipelineOptions: Sendable {
     public var baseDirectory = "."
     public var limits = Limits()
     public var log = Log.silent
+    /// The descriptor that `print` tables without 'standard-error' write to.
+    public var standardOutput: Int32 = 1
     public var clock: any Clock = SystemClock()
 
     public init() {}

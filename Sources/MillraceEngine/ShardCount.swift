@@ -1,24 +1,67 @@
 internal import MillraceCore
+internal import MillraceRuntime
 
 /// How many shards a plan may have.
 enum ShardCount {
-    /// The wanted number, or 1 with the reason when rows of one group could meet on different shards.
+    /// The wanted number, or 1 with the reason why the plan cannot be spread.
     ///
-    /// Aggregates across shards need an exchange of partial aggregates, which is not built yet; a stateless plan over Kafka
-    /// splits by partition without any.
+    /// A plan over Kafka is split by partition. Its window aggregates exchange partial aggregates (`Exchange`), as long as
+    /// no aggregate reads another's rows, which lie where their keys are owned.
     static func decide(_ plan: ExecutionPlan, wanted: Int) -> (count: Int, reason: String?) {
         guard wanted > 1 else { return (1, nil) }
-        for node in plan.nodes {
-            switch node.kind {
-            case .windowAggregate, .groupAggregate:
-                return (1, "an aggregate needs all rows of a group on one shard")
-            case .streamJoin: return (1, "a join of two streams needs all rows of a key on one shard")
-            default: continue
-            }
-        }
         if plan.sources.contains(where: { !$0.isStatic && $0.lookupKeys == nil && $0.connector != "kafka" }) {
             return (1, "only Kafka topics are split by partition")
         }
+        for index in plan.nodes.indices {
+            if let reason = obstacle(plan, index) { return (1, reason) }
+        }
         return (wanted, nil)
+    }
+
+    /// What the shards of a plan with window aggregates share; nil when it has none, or one shard.
+    static func exchange(_ plan: ExecutionPlan, shards: Int) -> Exchange? {
+        let windows = plan.nodes.count { if case .windowAggregate = $0.kind { true } else { false } }
+        guard shards > 1, windows > 0 else { return nil }
+        return Exchange(shards: shards, sources: plan.sources.count, windows: windows)
+    }
+
+    private static func obstacle(_ plan: ExecutionPlan, _ index: Int) -> String? {
+        let node = plan.nodes[index]
+        switch node.kind {
+        case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
+        case .windowAggregate(let aggregate):
+            if case .attached = aggregate.window {
+                return "an aggregate over rows that bring their window needs one shard"
+            }
+            if case .session = aggregate.window { return "sessions of one key may lie in several partitions" }
+            if aggregate.allowedLatenessMilliseconds > 0 { return "'late.lateness' corrects windows on one shard only" }
+            let input = plan.nodes[node.inputs[0]].schema
+            let columns = aggregate.keys + aggregate.aggregates.compactMap(\.argument)
+            if columns.contains(where: { !WindowAggregateOperator.canExchange(input[$0].type) }) {
+                return "an aggregate over ROW, ARRAY or MAP needs all rows of a group on one shard"
+            }
+            if readsAggregate(plan, index) { return "an aggregate of an aggregate needs one shard" }
+        case .watermark:
+            // Event time is agreed on where the shard hands rows in.
+            let isFirst = plan.nodes.indices.contains { head in
+                guard case .source = plan.nodes[head].kind else { return false }
+                return plan.watermarkNode(behind: head) == index
+            }
+            if !isFirst { return "a watermark behind other operators needs one shard" }
+        case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
+        // Each row goes its own way.
+        case .source, .project, .filter, .staticJoin, .lookupJoin, .unnest, .predict, .windowAssign, .union, .sink:
+            break
+        }
+        return nil
+    }
+
+    private static func readsAggregate(_ plan: ExecutionPlan, _ index: Int) -> Bool {
+        plan.nodes[index].inputs.contains { input in
+            switch plan.nodes[input].kind {
+            case .windowAggregate, .groupAggregate, .updatingAggregate: true
+            default: readsAggregate(plan, input)
+            }
+        }
     }
 }

@@ -22,8 +22,8 @@ public enum FilesConnectors {
             options: [
                 OptionDescriptor("print-identifier", .string, "Put in front of every line"),
                 OptionDescriptor("standard-error", .boolean, default: "false", "Print to standard error"),
-            ]),
-        ConnectorDescriptor(name: "blackhole", roles: [.sink], options: []),
+            ], changes: .every),
+        ConnectorDescriptor(name: "blackhole", roles: [.sink], options: [], changes: .every),
         ConnectorDescriptor(
             name: "datagen", roles: [.scan],
             options: [
@@ -52,15 +52,17 @@ public enum FilesConnectors {
     }
 
     /// Nil when the connector is not one of this module's. Every sink has a session of its own, durable on submit.
+    ///
+    /// - Parameter standardOutput: the descriptor that `print` writes to.
     public static func makeSink(
-        _ plan: SinkPlan, formats: any FormatFactory, limits: Limits, clock: any Clock
+        _ plan: SinkPlan, formats: any FormatFactory, limits: Limits, clock: any Clock, standardOutput: Int32 = 1
     ) throws(Diagnostic) -> (sink: any Sink, session: any SinkSession)? {
         switch plan.connector {
         case "filesystem":
             let sink = try FileSink(plan, formats: formats)
             return (sink, sink)
         case "print":
-            let sink = try PrintSink(plan)
+            let sink = try PrintSink(plan, standardOutput: standardOutput)
             return (sink, sink)
         case "blackhole":
             let sink = BlackholeSink()

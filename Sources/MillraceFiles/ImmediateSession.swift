@@ -23,7 +23,7 @@ class ImmediateSession: SinkSession {
     func take(_ deadLetters: [DeadLetter]) {}
 
     final func submit(
-        ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]
+        ticket: Int64, positions: SourceProgress, deadLetters: [DeadLetter]
     ) throws(Diagnostic) {
         take(deadLetters)
         try flush()

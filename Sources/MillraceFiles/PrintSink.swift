@@ -2,19 +2,19 @@ import Glibc
 import MillraceCore
 import MillraceRuntime
 
-/// Rows as lines for people, as Flink's `print`: `identifier> +I[1, text, null]`.
+/// Rows as lines for people, as Flink's `print`: `identifier> +I[1, text, null]`. Takes changes of every kind.
 final class PrintSink: ImmediateSession, Sink {
     private let prefix: String
     private let output: Int32
     private let buffer = ByteBuffer(capacity: 1 << 14)
 
-    init(_ plan: SinkPlan, output: Int32? = nil) throws(Diagnostic) {
+    init(_ plan: SinkPlan, standardOutput: Int32 = STDOUT_FILENO) throws(Diagnostic) {
         prefix = plan.options["print-identifier"].map { $0.isEmpty ? "" : "\($0)> " } ?? ""
         let text = plan.options["standard-error"] ?? "false"
         guard let isError = OptionValue.boolean(text) else {
             throw Diagnostic("option \"standard-error\" is not a boolean", hint: "Write 'true' or 'false'.")
         }
-        self.output = output ?? (isError ? STDERR_FILENO : STDOUT_FILENO)
+        output = isError ? STDERR_FILENO : standardOutput
     }
 
     func write(_ batch: ColumnBatch, reject: (_ row: Int, RowErrorCode, _ detail: String) -> Void) throws(Diagnostic) {
@@ -33,9 +33,10 @@ final class PrintSink: ImmediateSession, Sink {
         buffer.clear()
     }
 
-    /// `+I[…]` without a line end.
+    /// `+I[…]` without a line end; the kind is that of the row.
     static func append(_ batch: ColumnBatch, row: Int, to buffer: ByteBuffer) {
-        buffer.append("+I[")
+        buffer.append(batch.metadata.kind(row).text)
+        buffer.append("[")
         for (i, column) in batch.columns.enumerated() {
             if i > 0 { buffer.append(", ") }
             append(column, row, to: buffer)

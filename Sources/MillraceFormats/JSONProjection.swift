@@ -173,7 +173,11 @@ final class JSONProjection {
             columns[node]?.allValid = false
             nodes[node].has_null = 0
         }
-        for field in 0..<target.count where copies.isEmpty || !copies.contains(where: { $0.field == field }) {
+        if copies.isEmpty {
+            target.forEachBorrowed { $0.setCount(rows) }
+            return
+        }
+        for field in 0..<target.count where !copies.contains(where: { $0.field == field }) {
             target[field].setCount(rows)
         }
         for copy in copies {

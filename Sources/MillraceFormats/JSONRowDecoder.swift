@@ -56,7 +56,7 @@ final class JSONRowDecoder: RowDecoder {
         let base = columns.first?.count ?? 0
         var row = base
         var capacity = base + messages.count
-        for column in columns { column.reserve(capacity) }
+        columns.forEachBorrowed { $0.reserve(capacity) }
         projection.bind(columns)
         for index in 0..<messages.count {
             let message = messages[index]
@@ -65,7 +65,7 @@ final class JSONRowDecoder: RowDecoder {
             if first == 0x5B {
                 // Every element takes two bytes or more; the rest of the batch still needs its rows.
                 capacity = row + message.count / 2 + messages.count - index
-                for column in columns { column.reserve(capacity) }
+                columns.forEachBorrowed { $0.reserve(capacity) }
                 projection.bind(columns)
                 if let detail = decodeArray(message, Int32(index), &row, &origins, arena) {
                     failures.append(DecodeFailure(message: Int32(index), detail: detail))

@@ -151,7 +151,7 @@ public final class KafkaSinkSession: SinkSession {
     /// Sections beyond this many wait for acknowledgements, so that tickets stay few.
     public var canSubmit: Bool { sections.count <= 1_000 }
 
-    public func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter])
+    public func submit(ticket: Int64, positions: SourceProgress, deadLetters: [DeadLetter])
         throws(Diagnostic)
     {
         sections[sections.count - 1].ticket = ticket

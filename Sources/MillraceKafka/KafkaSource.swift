@@ -63,7 +63,6 @@ public final class KafkaSource: Source {
     private var lastTopic: OpaquePointer?
     private var lastIndices: [Int32] = []
     private var topicIndices: [OpaquePointer: [Int32]] = [:]
-    private weak var filledRecords: RecordTable?
     private var incomplete = 0
     private var lastKept: SourcePartition? { lastIndex >= 0 ? partitions[lastIndex] : nil }
     /// Of the record that was kept last.
@@ -75,9 +74,10 @@ public final class KafkaSource: Source {
     /// After an outage: monotonic microseconds at which all partitions should be read again; 0 when there was none.
     private var settledAt: Int64 = 0
     private static let settlingMicroseconds: Int64 = 1_000_000
-    private var uncommitted: [Int: Int64] = [:]
-    /// The newest durable offset of every partition, for the commit at the end: earlier ones are not waited for.
-    private var newest: [Int: Int64] = [:]
+    /// Durable offsets by partition, -1 for none: the newest, and those that the group has been told of.
+    private var durable: [Int64] = []
+    private var told: [Int64] = []
+    private var hasUntold = false
     private var lastCommit: Int64 = .min
 
     private static let commitIntervalMicroseconds: Int64 = 1_000_000
@@ -145,7 +145,7 @@ public final class KafkaSource: Source {
             if isAway, discovery.takeAnswer() { client.events.noteReachable() }
         }
         if scan.bound != nil, incomplete == 0 { return .finished }
-        if filledRecords !== batch.records { serveHeaders(of: batch.records) }
+        if batch.records.headers == nil { serveHeaders(of: batch.records) }
         // Before draining: what arrives after the queue was found empty makes the descriptor readable again.
         client.clearDescriptor()
         let capacity = limits.batchRows
@@ -163,7 +163,7 @@ public final class KafkaSource: Source {
         }
         if let failure = client.events.failure { throw failure }
         backlog?.nudge(client, partition: lastKept)
-        if !uncommitted.isEmpty { commitIfDue() }
+        if hasUntold { commitIfDue() }
         if slotCount > 0 {
             rows.fill(batch, messages: UnsafePointer(slots), topicNames: topicNames)
         }
@@ -286,11 +286,11 @@ public final class KafkaSource: Source {
         return partition < lastIndices.count ? Int(lastIndices[partition]) : -1
     }
 
-    /// Lets dead letters read the headers of this source's records.
+    /// Lets dead letters read the headers of this source's records. The table holds the source, never the other way round;
+    /// a weak reference would send every retain and release of the source down the slow path.
     private func serveHeaders(of records: RecordTable) {
-        filledRecords = records
-        records.headers = { [weak self] record in
-            guard let self, record < slotCount, let message = slots[record] else { return [] }
+        records.headers = { record in
+            guard record < self.slotCount, let message = self.slots[record] else { return [] }
             var result: [(name: String, value: ByteRef)] = []
             MetadataColumns.forEachHeader(message) { result.append((name: $0.text, value: $1)) }
             return result
@@ -353,34 +353,39 @@ public final class KafkaSource: Source {
     }
 
     public func committed(_ positions: [SourcePosition]) {
-        for position in positions {
-            guard let index = indices[position.partition] else { continue }
-            uncommitted[index] = position.nextOffset
-            newest[index] = position.nextOffset
+        while durable.count < partitions.count {
+            durable.append(-1)
+            told.append(-1)
+        }
+        for (place, position) in positions.enumerated() {
+            // Nearly always all partitions in their order: a look into the dictionary hashes the topic's name.
+            let isInPlace = place < partitions.count && partitions[place] == position.partition
+            guard let index = isInPlace ? place : indices[position.partition] else { continue }
+            durable[index] = position.nextOffset
+            hasUntold = true
         }
         commitIfDue()
     }
 
-    private func named(_ offsets: [Int: Int64]) -> [(partition: SourcePartition, offset: Int64)] {
-        offsets.map { (partition: partitions[$0.key], offset: $0.value) }
-    }
-
     private func commitIfDue() {
         let now = clock.monotonicMicroseconds()
-        guard !uncommitted.isEmpty, lastCommit == .min || now - lastCommit >= Self.commitIntervalMicroseconds
-        else { return }
+        guard hasUntold, lastCommit == .min || now - lastCommit >= Self.commitIntervalMicroseconds else { return }
         lastCommit = now
-        client.commitAsynchronously(named(uncommitted))
-        uncommitted.removeAll(keepingCapacity: true)
+        hasUntold = false
+        let moved = partitions.indices.filter { durable[$0] != told[$0] }
+        guard !moved.isEmpty else { return }
+        client.commitAsynchronously(moved.map { (partition: partitions[$0], offset: durable[$0]) })
+        told = durable
     }
 
     public func close() {
         guard !isClosed else { return }
         isClosed = true
         discovery?.stop()
-        if !newest.isEmpty, !client.events.isDown {
-            client.commit(named(newest), deadline: Deadline(milliseconds: 3_000))
-        }
+        // All of them, told or not: the group's answers to the earlier ones were not waited for.
+        let offsets = durable.indices.filter { durable[$0] >= 0 }
+            .map { (partition: partitions[$0], offset: durable[$0]) }
+        if !offsets.isEmpty, !client.events.isDown { client.commit(offsets, deadline: Deadline(milliseconds: 3_000)) }
         destroyMessages()
         client.close()
     }

@@ -16,6 +16,9 @@ struct MessageRows {
     private let messageBytes: Int
 
     // Reused by every poll.
+    /// The batch's columns as last seen, and the value's among them.
+    private var columns: [Column] = []
+    private var valueColumns: [Column] = []
     private var origins: [Int32] = []
     private var failures: [DecodeFailure] = []
     private var keyColumns: [Column] = []
@@ -97,7 +100,10 @@ struct MessageRows {
         let records = batch.records
         origins.removeAll(keepingCapacity: true)
         failures.removeAll(keepingCapacity: true)
-        let valueColumns = valuePlaces.map { batch.rows.columns[$0] }
+        if columns.isEmpty || !columns.isSameArray(as: batch.rows.columns) {
+            columns = batch.rows.columns
+            valueColumns = valuePlaces.map { columns[$0] }
+        }
         if refuseOversized(batch) {
             accepted.withUnsafeBufferPointer {
                 value.decode($0, into: valueColumns, origins: &origins, failures: &failures, arena: batch.arena)

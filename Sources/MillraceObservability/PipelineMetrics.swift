@@ -34,6 +34,8 @@ public final class PipelineMetrics: ShardObserver {
 
     private struct State {
         var snapshot = Snapshot()
+        /// By sink. A handful, told of with every batch: comparing names is cheaper than hashing them.
+        var written: [(sink: String, rows: Int)] = []
         var latency = Histogram<UInt32>(numberOfSignificantValueDigits: .three)
         var interval = Histogram<UInt32>(numberOfSignificantValueDigits: .three)
         var watermarks: [Int: Int64] = [:]
@@ -47,6 +49,7 @@ public final class PipelineMetrics: ShardObserver {
     public func snapshot(takeInterval: Bool = false) -> Snapshot {
         state.withLock { state in
             var copy = state.snapshot
+            for (sink, rows) in state.written { copy.writtenRows[sink] = rows }
             copy.latency = PipelineMetrics.percentiles(state.latency)
             copy.intervalLatency = PipelineMetrics.percentiles(state.interval)
             copy.watermark = state.watermarks.values.min()
@@ -69,7 +72,13 @@ public final class PipelineMetrics: ShardObserver {
     }
 
     public func wrote(sink: String, rows: Int) {
-        state.withLock { $0.snapshot.writtenRows[sink, default: 0] += rows }
+        state.withLock { state in
+            for i in state.written.indices where state.written[i].sink == sink {
+                state.written[i].rows += rows
+                return
+            }
+            state.written.append((sink, rows))
+        }
     }
 
     public func rejected(_ letter: DeadLetter) {

@@ -21,6 +21,7 @@ final class AggregateBinder {
     private let inputBinder: ExpressionBinder
     private var log: DiagnosticLog { query.log }
     private var keys: [(expression: Expression, isNullable: Bool, name: String)] = []
+    private var hasFailedKey = false
     private var window: Window?
     /// Window columns that GROUP BY names.
     private var parts: [WindowColumn.Part: Int] = [:]
@@ -42,7 +43,10 @@ final class AggregateBinder {
                 log.error("GROUPING SETS, ROLLUP and CUBE are not supported", at: syntax.range)
                 return nil
             }
-            if !bindKey(expression) { isFine = false }
+            if !bindKey(expression) {
+                isFine = false
+                hasFailedKey = true
+            }
         }
         if isFine, !checkWindow() { return nil }
         let binder = query.binder(inputBinder.scope, "SELECT")
@@ -75,13 +79,7 @@ final class AggregateBinder {
         var result = LogicalNode.project(
             node, items.map { ($0.name, placed($0.expression), $0.isNullable) }, object: query.object)
         if syntax.isDistinct {
-            guard result.isBounded else {
-                log.error("SELECT DISTINCT is not supported on a stream", at: syntax.range)
-                return nil
-            }
-            result = LogicalNode(
-                .groupAggregate(keys: Array(result.columns.indices), aggregates: []), inputs: [result],
-                columns: result.columns, object: query.object)
+            result = query.distinct(result)
         }
         return result
     }
@@ -180,19 +178,6 @@ final class AggregateBinder {
             }
             return true
         }
-        if window == nil, !input.isBounded {
-            let place = syntax.groupBy.first.map { grouping -> SourceRange in
-                if case .expression(let expression) = grouping { return expression.range }
-                return syntax.range
-            }
-            log.error(
-                "\(syntax.groupBy.isEmpty ? "an aggregate" : "GROUP BY") without a window over a stream is not append-only: its results change with every row",
-                at: place ?? syntax.range,
-                hint:
-                    "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start, window_end."
-            )
-            return false
-        }
         return true
     }
 
@@ -227,9 +212,13 @@ final class AggregateBinder {
                 return .bound(windowBound(column.part))
             }
             if case .name(let names) = expression.kind {
-                log.error(
-                    "column \"\(names.map(\.text).joined(separator: "."))\" is neither in GROUP BY nor in an aggregate",
-                    at: expression.range)
+                // A key that failed may have been this column.
+                if !hasFailedKey {
+                    let name = names.map(\.text).joined(separator: ".")
+                    log.error(
+                        "column \"\(name)\" is neither in GROUP BY nor in an aggregate", at: expression.range,
+                        hint: "Add \(name) to GROUP BY, or take one value of the group, as in MAX(\(name)).")
+                }
                 return .failed
             }
             // A constant expression needs no group.
@@ -278,7 +267,12 @@ final class AggregateBinder {
     ) -> Bound? {
         guard case .group(let kind, let column, let written, _)? = window, written.name.text.uppercased() == function
         else {
-            log.error("\(name) needs \(function)(…) in GROUP BY", at: range)
+            var hint: String?
+            if case .group(_, _, let written, _)? = window {
+                let other = written.name.text.uppercased()
+                hint = "GROUP BY has \(other); write \(other)\(name.dropFirst(function.count))."
+            }
+            log.error("\(name) needs \(function)(…) in GROUP BY", at: range, hint: hint)
             return nil
         }
         var intervals = call.arguments.map(\.value)
@@ -410,9 +404,7 @@ final class AggregateBinder {
         switch window {
         case nil:
             let node = added.isEmpty ? input : input.appending(added)
-            return LogicalNode(
-                .groupAggregate(keys: keySlots, aggregates: calls), inputs: [node], columns: columns,
-                object: query.object)
+            return query.grouping(node, keys: keySlots, aggregates: calls, columns: columns, cause: updateCause)
         case .group(let kind, let timeColumn, _, _):
             let node = added.isEmpty ? input : input.appending(added)
             return windowed(node, kind, timeColumn, keySlots, calls, columns)
@@ -452,6 +444,19 @@ final class AggregateBinder {
         guard let start = parts[.start], let end = parts[.end] else { return nil }
         let node = added.isEmpty ? input : input.appending(added)
         return windowed(node, .attached(startColumn: start), end, keySlots, calls, columns, identity)
+    }
+
+    /// Why the rows change when there is no window.
+    private var updateCause: UpdateCause {
+        var place = syntax.range
+        if case .expression(let expression)? = syntax.groupBy.first { place = expression.range }
+        return UpdateCause(
+            clause: "\(syntax.groupBy.isEmpty ? "an aggregate" : "GROUP BY") without a window over a stream",
+            range: place,
+            hint: input.isBounded
+                ? "Leave out SET 'execution.runtime-mode' = 'streaming': bounded input then gives its result once, at the end."
+                : "Add a window: GROUP BY TUMBLE(ts, INTERVAL '5' SECOND), or FROM TUMBLE(…) with GROUP BY window_start,"
+                    + " window_end. Or write to a table that takes changes, such as print.")
     }
 
     private func windowed(

@@ -102,6 +102,14 @@ struct Catalog {
     var relationNames: [String] {
         order.filter { if case .model = entries[$0] { false } else { true } }
     }
+    /// Of a table nobody defined: a close name, else all there are.
+    func relationHint(_ name: String, or others: [String] = []) -> String? {
+        let names = relationNames + others
+        if let hint = NearestName.hint(name, in: names) { return hint }
+        if names.isEmpty { return "Define it first with CREATE TABLE." }
+        return names.count <= 12
+            ? "The tables and views are \(names.map { "\"\($0)\"" }.joined(separator: ", "))." : nil
+    }
     var modelNames: [String] {
         order.filter { if case .model = entries[$0] { true } else { false } }
     }

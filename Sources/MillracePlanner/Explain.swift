@@ -63,6 +63,7 @@ public enum Explain {
             let sink = plan.sinks[index]
             var lines = ["sink \"\(sink.name)\" (\(sink.connector))", "columns: \(schema(sink.schema))"]
             if !sink.primaryKey.isEmpty { lines.append("primary key: \(sink.primaryKey.joined(separator: ", "))") }
+            if sink.isUpdating { lines.append("takes changes") }
             if !sink.metadata.isEmpty {
                 lines.append(
                     "metadata: \(sink.metadata.sorted { $0.key < $1.key }.map { "\($0.key) -> \($0.value)" }.joined(separator: ", "))"
@@ -130,6 +131,15 @@ public enum Explain {
             return ["aggregate at the end of the input"]
                 + (keys.isEmpty ? [] : ["keys: \(keys.map { name($0, input) }.joined(separator: ", "))"])
                 + aggregates.map { call($0, input) }
+        case .updatingAggregate(let aggregate):
+            return [
+                (aggregate.aggregates.isEmpty ? "distinct rows" : "aggregate, a change for every row")
+                    + (aggregate.inputRetracts ? "; the input takes rows back" : "")
+                    + (aggregate.emitsBefore ? "" : "; updates without the row before")
+            ]
+                + (aggregate.keys.isEmpty
+                    ? [] : ["keys: \(aggregate.keys.map { name($0, input) }.joined(separator: ", "))"])
+                + aggregate.aggregates.map { call($0, input) }
         case .union: return ["union", "columns: \(schema(node.schema))"]
         }
     }

@@ -11,7 +11,13 @@ extension ExpressionBinder {
             return fail("aggregate \(name) is not allowed in \(place)", range)
         }
         if Self.windowFunctionNames.contains(name) {
-            return fail("window function \(name) needs a GROUP BY with its window", range)
+            let isWindow = !name.contains("_")
+            return fail(
+                "window function \(name) needs a GROUP BY with its window", range,
+                isWindow
+                    ? "Write it in GROUP BY, or as a table behind FROM."
+                    : "Add GROUP BY \(name.prefix { $0 != "_" })(…), or select window_start and window_end of a table function."
+            )
         }
         if let filter = call.filter {
             return fail("FILTER stands only behind an aggregate", filter.range)
@@ -29,7 +35,7 @@ extension ExpressionBinder {
             return coalesce(arguments, range)
         case "IF":
             guard arguments.count == 3 else { return fail("IF takes 3 arguments, not \(arguments.count)", range) }
-            return conditional(nil, [.init(condition: arguments[0], result: arguments[1])], arguments[2], range)
+            return conditional(nil, [.init(condition: arguments[0], result: arguments[1])], arguments[2], range, "IF")
         case "MOD":
             guard arguments.count == 2 else { return fail("MOD takes 2 arguments, not \(arguments.count)", range) }
             return binary(.modulo, arguments[0], arguments[1], range)
@@ -150,10 +156,10 @@ extension ExpressionBinder {
         guard let declaration = functions.find(name) else {
             let known =
                 functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "INSTR"] + Self.aggregateNames.sorted()
-                + FunctionTable.extractUnits.keys.sorted()
-            // The arguments are checked all the same.
-            for argument in syntax { _ = bind(argument) }
-            return fail("unknown function \"\(name)\"", nameRange ?? range, NearestName.hint(name, in: known))
+                + FunctionTable.extractUnits.keys.sorted() + Self.windowFunctionNames.sorted()
+            // The arguments are checked all the same; beside GROUP BY it may be an aggregate, whose arguments are free.
+            if intercept == nil { for argument in syntax { _ = bind(argument) } }
+            return fail("unknown function \"\(name)\"", nameRange ?? range, functions.instead(of: name, known: known))
         }
         let bound = syntax.map { ($0, bind($0)) }
         let arguments = bound.compactMap(\.1)
@@ -196,7 +202,9 @@ extension ExpressionBinder {
                 declaration.mayBeNull || (!declaration.isNeverNull && converted.contains(where: \.isNullable))
             return Bound(.call(overload.function, converted.map(\.expression), type), isNullable: nullable)
         }
-        let given = arguments.map { "\($0.type)" }.joined(separator: ", ")
+        let given = zip(arguments, syntax).map { argument, syntax in
+            if case .timeUnit(let unit) = syntax.kind { unit } else { "\(argument.type)" }
+        }.joined(separator: ", ")
         return fail("function \(name) does not take (\(given))", range, "It is called as \(accepted).")
     }
 

@@ -31,6 +31,7 @@ extension ExpressionBinder {
             guard arguments.count == parts.count else { return nil }
             return strict(op == .and ? .and : .or, arguments, .boolean)
         case .equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual:
+            warnOfNull(op, left, right, range)
             guard let (a, b) = comparable(left, right, op.rawValue, range) else { return nil }
             return strict(Self.comparisons[op] ?? .equal, [a, b], .boolean)
         case .concat:
@@ -63,6 +64,17 @@ extension ExpressionBinder {
         return [syntax]
     }
 
+    /// `x = NULL` is legal and never true.
+    private func warnOfNull(
+        _ op: ExpressionSyntax.BinaryOperator, _ left: ExpressionSyntax, _ right: ExpressionSyntax, _ range: SourceRange
+    ) {
+        func isNull(_ syntax: ExpressionSyntax) -> Bool { if case .null = syntax.kind { true } else { false } }
+        guard isNull(left) || isNull(right) else { return }
+        log.warning(
+            "comparison with NULL is never true", at: range,
+            hint: op == .notEqual ? "Write IS NOT NULL." : op == .equal ? "Write IS NULL." : nil)
+    }
+
     /// Both sides cast to comparable types.
     func comparable(
         _ left: ExpressionSyntax, _ right: ExpressionSyntax, _ what: String, _ range: SourceRange
@@ -77,7 +89,9 @@ extension ExpressionBinder {
         guard let (x, y) = Coercion.comparison(a.type, b.type) else {
             let hint =
                 (a.type.isCharacter && b.type.isNumeric) || (a.type.isNumeric && b.type.isCharacter)
-                ? "Write a CAST on one side; text and numbers are not compared." : nil
+                ? "Write a CAST on one side; text and numbers are not compared."
+                : (a.type.isTimestamp && b.type.isNumeric) || (a.type.isNumeric && b.type.isTimestamp)
+                    ? "Turn the number into a time with TO_TIMESTAMP_LTZ(milliseconds, 3)." : nil
             log.error("\(what) cannot compare \(a.type) with \(b.type)", at: range, hint: hint)
             return nil
         }
@@ -86,7 +100,9 @@ extension ExpressionBinder {
             if case .literal(let value, let from) = bound.expression, from.isCharacter,
                 TemporalLiteral.parse(value, as: type) == nil
             {
-                log.error("text is compared with \(type) but is not readable as one", at: range)
+                log.error(
+                    "text is compared with \(type) but is not readable as one", at: range,
+                    hint: TemporalLiteral.example(type))
                 return nil
             }
         }
@@ -133,9 +149,12 @@ extension ExpressionBinder {
             if a.type.isInteger, b.type.isInterval { return strict(.multiplyInterval, [b, a], b.type) }
         default: break
         }
-        let hint =
-            a.type.isCharacter || b.type.isCharacter
-            ? (op == .add ? "Join text with ||, or CAST it to a number." : "CAST the text to a number.") : nil
+        let hint: String? =
+            if a.type.isTemporal && b.type.isNumeric || a.type.isNumeric && b.type.isTemporal {
+                "Write the number as an interval, such as INTERVAL '5' SECOND."
+            } else if a.type.isCharacter || b.type.isCharacter {
+                op == .add ? "Join text with ||, or CAST it to a number." : "CAST the text to a number."
+            } else { nil }
         return fail("\(op.rawValue) does not take \(a.type) and \(b.type)", range, hint)
     }
 
@@ -191,7 +210,9 @@ extension ExpressionBinder {
             if type.isTemporal, case .literal(let text, let from) = candidate.expression, from.isCharacter,
                 TemporalLiteral.parse(text, as: type) == nil
             {
-                return fail("text is compared with \(type) but is not readable as one", syntax.range)
+                return fail(
+                    "text is compared with \(type) but is not readable as one", syntax.range,
+                    TemporalLiteral.example(type))
             }
             arguments.append(Bound(cast(candidate.expression, to: type), isNullable: candidate.isNullable))
         }
@@ -201,7 +222,7 @@ extension ExpressionBinder {
 
     func conditional(
         _ operand: ExpressionSyntax?, _ branches: [ExpressionSyntax.WhenSyntax], _ otherwise: ExpressionSyntax?,
-        _ range: SourceRange
+        _ range: SourceRange, _ what: String = "CASE"
     ) -> Bound? {
         var conditions: [Expression?] = []
         for branch in branches {
@@ -209,13 +230,13 @@ extension ExpressionBinder {
                 let pair = comparable(operand, branch.condition, "CASE", branch.condition.range)
                 conditions.append(pair.map { .call(.equal, [$0.0.expression, $0.1.expression], .boolean) })
             } else {
-                conditions.append(boolean(branch.condition, "WHEN")?.expression)
+                conditions.append(boolean(branch.condition, what == "CASE" ? "WHEN" : what)?.expression)
             }
         }
         var results = branches.map { (bind($0.result), $0.result.range) }
         if let otherwise { results.append((bind(otherwise), otherwise.range)) }
         let parts = results.compactMap { item in item.0.map { ($0, item.1) } }
-        guard parts.count == results.count, conditions.allSatisfy({ $0 != nil }), let unified = unify(parts, "CASE")
+        guard parts.count == results.count, conditions.allSatisfy({ $0 != nil }), let unified = unify(parts, what)
         else {
             return nil
         }

@@ -106,6 +106,9 @@ final class ExpressionBinder {
                 arguments.append(bound)
             }
             guard arguments.count == parts.count else { return nil }
+            if let escape, case .string(let text, _) = escape.kind, text.count != 1 {
+                return fail("ESCAPE takes one character, not \(text.count)", escape.range)
+            }
             let call = strict(isSimilar ? .similar : .like, arguments, .boolean)
             return isNegated ? strict(.not, [call], .boolean) : call
         case .conditional(let operand, let branches, let otherwise):
@@ -218,6 +221,9 @@ final class ExpressionBinder {
         switch bound.type {
         case .array(let element):
             guard key.type.isInteger else { return fail("an array index is INT, not \(key.type)", index.range) }
+            if case .literal(.integer(let position), _) = key.expression, position < 1 {
+                return fail("an array index is at least 1, not \(position)", index.range, "Arrays count from 1.")
+            }
             return Bound(.call(.element, [bound.expression, key.expression], element), isNullable: true)
         case .map(let keyType, let value):
             guard let (_, target) = Coercion.comparison(key.type, keyType), target == keyType else {

@@ -35,8 +35,8 @@ struct InsertBinder {
             log.error(
                 "INSERT has \(node.columns.count) column\(node.columns.count == 1 ? "" : "s") for \(listed.count) column\(listed.count == 1 ? "" : "s") of table \"\(table.name)\"",
                 at: syntax.target.range,
-                hint:
-                    "The table takes \(listed.map { "\(targets[$0].field.name) \(targets[$0].field.type)" }.joined(separator: ", "))."
+                hint: Self.missingComma(syntax.query, missing: listed.count - node.columns.count)
+                    ?? "The table takes \(listed.map { "\(targets[$0].field.name) \(targets[$0].field.type)" }.joined(separator: ", "))."
             )
             return nil
         }
@@ -57,7 +57,7 @@ struct InsertBinder {
             guard Coercion.isImplicit(from: column.type, to: field.type) || fits(literal, field.type) else {
                 log.error(
                     "column \"\(column.name)\" is \(column.type), column \"\(field.name)\" of table \"\(table.name)\" is \(field.type)",
-                    at: place, hint: "Write CAST(… AS \(field.type)).")
+                    at: place, hint: Self.conversion(from: column.type, to: field.type))
                 isFine = false
                 continue
             }
@@ -98,9 +98,12 @@ struct InsertBinder {
                     targets[index].field.isNullable
                 )
             }, object: table.name)
+        guard
+            ChangelogCheck(log: log).accepts(projected, table: table, connector: connector, at: syntax.target.range)
+        else { return nil }
         let plan = SinkPlan(
             name: table.name, connector: connector.name, options: options, schema: Schema(fields), metadata: metadata,
-            primaryKey: table.primaryKey, range: syntax.target.range)
+            primaryKey: table.primaryKey, isUpdating: projected.updates != nil, range: syntax.target.range)
         return LogicalNode(.sink(plan), inputs: [projected], columns: projected.columns, object: table.name)
     }
 
@@ -134,7 +137,7 @@ struct InsertBinder {
         case nil:
             log.error(
                 "unknown table \"\(name.text)\"", at: name.range,
-                hint: NearestName.hint(name.text, in: query.catalog.relationNames))
+                hint: query.catalog.relationHint(name.text))
         }
         return nil
     }
@@ -177,7 +180,8 @@ struct InsertBinder {
                 } else {
                     log.error(
                         "column \"\(name.text)\" is not in table \"\(table.name)\"", at: name.range,
-                        hint: NearestName.hint(name.text, in: targets.map(\.field.name)))
+                        hint: NearestName.hint(name.text, in: targets.map(\.field.name))
+                            ?? "Its columns are \(targets.map { "\"\($0.field.name)\"" }.joined(separator: ", ")).")
                 }
                 continue
             }
@@ -190,8 +194,26 @@ struct InsertBinder {
         return isFine ? result : nil
     }
 
+    private static func conversion(from: DataType, to type: DataType) -> String? {
+        if Coercion.isCastable(from: from, to: type) { return "Write CAST(… AS \(type))." }
+        if type.isNumeric, from.isInterval { return "Write TIMESTAMPDIFF(SECOND, start, end) for a number." }
+        if type.isNumeric, from.isTemporal { return "Use TIMESTAMPDIFF or EXTRACT to get a number from a time." }
+        return nil
+    }
+
+    /// `SELECT a b FROM t` for two columns: b was read as the name of a.
+    private static func missingComma(_ query: QuerySyntax, missing: Int) -> String? {
+        guard missing > 0, case .select(let select) = query.body else { return nil }
+        for case .expression(let expression, let alias?) in select.items
+        where alias.range.start.offset - expression.range.end.offset < 4 {
+            return "\"\(alias.text)\" names the column before it; a comma may be missing between them."
+        }
+        return nil
+    }
+
     /// Places of the select list, where each item is one column.
     private static func selectItems(_ query: QuerySyntax) -> [SourceRange] {
+        if case .values(let rows) = query.body { return rows.first?.map(\.range) ?? [] }
         guard case .select(let select) = query.body else { return [] }
         return select.items.compactMap { if case .expression(let e, _) = $0 { e.range } else { nil } }
     }

@@ -142,7 +142,9 @@ struct TimeBounds {
                 case .literal(.integer(let value), .intervalDayTime) = operands[1], let inner = shifted(operands[0])
             {
                 (inner.column, inner.shift + (function == .addInterval ? value : -value))
-            } else { nil }
+            } else {
+                nil
+            }
         default: nil
         }
     }

@@ -14,6 +14,17 @@ extension ByteRef {
 
 /// Text of DATE, TIME and TIMESTAMP literals, and of text compared with a time.
 enum TemporalLiteral {
+    /// The hint of a text that cannot be read as `type`.
+    static func example(_ type: DataType) -> String {
+        let form =
+            switch type {
+            case .date: "2024-01-31"
+            case .time: "12:30:00"
+            default: "2024-01-31 12:30:00"
+            }
+        return "Write it as '\(form)'."
+    }
+
     static func parse(_ value: Value, as type: DataType) -> Value? {
         guard case .string(let text) = value else { return nil }
         let number: Int64? = ByteRef.with(text) { bytes in

@@ -100,6 +100,8 @@ final class LogicalNode {
         case windowAssign(timeColumn: Int, WindowIdentity)
         case windowAggregate(WindowAggregatePlan)
         case groupAggregate(keys: [Int], aggregates: [AggregateCall])
+        /// The same over a stream: a change for every row.
+        case updatingAggregate(keys: [Int], aggregates: [AggregateCall])
         case union
         case sink(SinkPlan)
     }
@@ -111,12 +113,22 @@ final class LogicalNode {
     let isBounded: Bool
     /// A scan with WATERMARK is among the (non-static) inputs.
     let hasEventTime: Bool
+    /// The clause because of which rows that were given change later; nil: rows are only added.
+    let updates: UpdateCause?
 
-    init(_ kind: Kind, inputs: [LogicalNode], columns: [OutputColumn], object: String) {
+    /// - Parameter updates: set by the node that makes changes; others pass on those of the stream they read.
+    init(
+        _ kind: Kind, inputs: [LogicalNode], columns: [OutputColumn], object: String, updates: UpdateCause? = nil
+    ) {
         self.kind = kind
         self.inputs = inputs
         self.columns = columns
         self.object = object
+        switch kind {
+        // A static side is read to its end first: it gives its final rows.
+        case .staticJoin, .lookupJoin: self.updates = updates ?? inputs[0].updates
+        default: self.updates = updates ?? inputs.lazy.compactMap(\.updates).first
+        }
         switch kind {
         case .scan(let scan):
             isBounded = scan.isBounded

@@ -64,6 +64,11 @@ struct OptionChecker {
         var values: [String: (value: String, syntax: OptionSyntax)] = [:]
         var isComplete = true
         for option in options {
+            if let earlier = values[option.key.text], earlier.syntax.key.range != option.key.range {
+                log.warning(
+                    "option \"\(option.key.text)\" is given twice", at: option.key.range, hint: "The last value counts."
+                )
+            }
             guard let value = expand(option.value) else {
                 isComplete = false
                 values[option.key.text] = ("", option)

@@ -25,11 +25,16 @@ struct PlanEmitter {
     private var seen: Set<Key> = []
     var needs: [Key: Set<Path>] = [:]
     var emitted: [Key: Emitted] = [:]
+    private var readers = ChangeReaders()
 
-    static func emit(_ sinks: [LogicalNode], name: String, settings: [String: String]) -> ExecutionPlan {
+    static func emit(_ sinks: [LogicalNode], name: String, settings: [String: String], registry: Registry)
+        -> ExecutionPlan
+    {
         var emitter = PlanEmitter(name: name, settings: settings)
         var separation = StaticSeparation()
-        for sink in sinks { emitter.visit(separation.separated(sink), false) }
+        let sinks = sinks.map { separation.separated($0) }
+        for sink in sinks { emitter.visit(sink, false) }
+        emitter.readers = ChangeReaders(sinks, registry)
         // Consumers stand behind their inputs in `order`.
         for (node, isStatic) in emitter.order.reversed() { emitter.need(node, isStatic) }
         for (node, isStatic) in emitter.order { emitter.emit(node, isStatic) }
@@ -111,7 +116,7 @@ struct PlanEmitter {
             add(
                 aggregate.keys.map { [$0] } + Self.columns(aggregate.aggregates).map { [$0] } + [[aggregate.timeColumn]]
                     + aggregate.window.columns.map { [$0] })
-        case .groupAggregate(let keys, let aggregates):
+        case .groupAggregate(let keys, let aggregates), .updatingAggregate(let keys, let aggregates):
             add(keys.map { [$0] } + Self.columns(aggregates).map { [$0] })
         case .union: for port in node.inputs.indices { add(own, to: port) }
         }
@@ -260,6 +265,23 @@ struct PlanEmitter {
                 node,
                 .groupAggregate(keys: keys.map { place([$0], input) }, aggregates: aggregates.map { moved($0, input) }),
                 input, key)
+        case .updatingAggregate(let keys, let aggregates):
+            let input = input(node, 0, isStatic)
+            // The rows of a key that is the sink's are told apart there.
+            if aggregates.isEmpty, !isStatic, node.inputs[0].updates == nil, !readers.wantBefore(node) {
+                emitted[key] = input
+                return
+            }
+            let places = keys.map { place([$0], input) }
+            let calls = aggregates.map { moved($0, input) }
+            whole(
+                node,
+                isStatic
+                    ? .groupAggregate(keys: places, aggregates: calls)
+                    : .updatingAggregate(
+                        UpdatingAggregatePlan(
+                            keys: places, aggregates: calls, inputRetracts: node.inputs[0].updates != nil,
+                            emitsBefore: readers.wantBefore(node))), input, key)
         case .union:
             let inputs = node.inputs.indices.map { input(node, $0, isStatic) }
             let index = append(.union, inputs.map(\.node), own.map { pathField(node, $0) }, node.object)

@@ -31,15 +31,7 @@ public struct Planner: Sendable {
         let binder = ScriptBinder(registry: registry, variables: variables)
         binder.bind(parsed.script)
         var diagnostics = parsed.diagnostics
-        let hasSyntaxErrors = parsed.diagnostics.contains { $0.severity == .error }
-        if hasSyntaxErrors {
-            // A statement that could not be read may have defined a name: what follows from that is no error of its own.
-            diagnostics += binder.log.all.filter {
-                !$0.message.hasPrefix("unknown table") && !$0.message.hasPrefix("unknown model")
-            }
-        } else {
-            diagnostics += binder.log.all
-        }
+        diagnostics += binder.log.all.filter { !Self.isConsequence($0, of: parsed.lostNames) }
         if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert {
             diagnostics.append(
                 Diagnostic("the file has no INSERT statement", hint: "Add INSERT INTO sink SELECT … FROM source."))
@@ -50,11 +42,26 @@ public struct Planner: Sendable {
         diagnostics = diagnostics.enumerated().sorted {
             ($0.element.range.start.offset, $0.offset) < ($1.element.range.start.offset, $1.offset)
         }.map(\.element)
-        guard diagnostics.allSatisfy({ $0.severity != .error }) else {
-            return PlanResult(plan: nil, diagnostics: diagnostics)
+        let hasErrors = diagnostics.contains { $0.severity == .error }
+        let most = SQLParser.maximumDiagnostics
+        if diagnostics.count > most {
+            let hidden = diagnostics[most...].count { $0.severity == .error }
+            diagnostics.removeSubrange(most...)
+            if hidden > 0 {
+                diagnostics.append(
+                    Diagnostic("\(hidden) more error\(hidden == 1 ? " is" : "s are") not shown", severity: .note))
+            }
         }
+        if hasErrors { return PlanResult(plan: nil, diagnostics: diagnostics) }
         let plan = PlanEmitter.emit(
-            binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings)
+            binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings,
+            registry: registry)
         return PlanResult(plan: plan, diagnostics: diagnostics)
+    }
+
+    /// A CREATE statement that could not be read defined a name: that it is unknown is no error of its own.
+    private static func isConsequence(_ diagnostic: Diagnostic, of lostNames: Set<String>) -> Bool {
+        guard diagnostic.message.hasPrefix("unknown ") else { return false }
+        return lostNames.contains { diagnostic.message.lowercased().hasSuffix("\"\($0.lowercased())\"") }
     }
 }

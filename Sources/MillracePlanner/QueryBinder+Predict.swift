@@ -31,6 +31,14 @@ extension QueryBinder {
         let binder = binder(table.scope, "ML_PREDICT")
         if bindsByName {
             for input in plan.inputs.fields {
+                guard table.scope.columns.contains(where: { $0.name == input.name || $0.isBroken }) else {
+                    log.error(
+                        "input \"\(input.name)\" of model \"\(plan.name)\" is not a column of the table",
+                        at: tableSyntax.range,
+                        hint: NearestName.hint(input.name, in: table.scope.columns.map(\.name))
+                            ?? "ML.PREDICT binds inputs by name: write (SELECT … AS \(input.name) FROM …).")
+                    return nil
+                }
                 guard let bound = binder.name([Identifier(input.name, range: tableSyntax.range)]) else { return nil }
                 columns.append((bound, tableSyntax.range, input.name))
             }

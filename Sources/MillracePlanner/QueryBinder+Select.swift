@@ -2,6 +2,9 @@ import MillraceCore
 import MillraceSQL
 
 extension QueryBinder {
+    /// Views of `SELECT *, *` double their columns with every level.
+    static let maximumColumns = 10_000
+
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
         for window in syntax.windows {
             log.error(
@@ -10,12 +13,14 @@ extension QueryBinder {
         }
         if let qualify = syntax.qualify { log.error("QUALIFY is not supported", at: qualify.range) }
         let pending = PendingConditions(syntax.filter?.conjuncts ?? [])
-        let from = syntax.from.map { table($0, pending: pending) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
+        let from =
+            syntax.from.map { table($0, pending: pending) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
         // What a join took has to be right here, too: a name may be ambiguous among all tables.
         for part in pending.taken {
             guard binder(relation.scope, "WHERE").boolean(part, "WHERE") != nil else { return nil }
         }
+        relation.scope.aliases = syntax.aliases
         var filter = syntax.filter
         if !pending.taken.isEmpty {
             filter = pending.open.dropFirst().reduce(pending.open.first) { all, part in
@@ -54,6 +59,10 @@ extension QueryBinder {
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
         var broken: Set<Int> = []
         for (position, item) in syntax.items.enumerated() {
+            guard items.count <= Self.maximumColumns else {
+                log.error("query has more than \(Self.maximumColumns) columns", at: syntax.range)
+                return nil
+            }
             switch item {
             case .all(let qualifier, let range):
                 guard let columns = star(qualifier, relation.scope, range) else {
@@ -76,22 +85,14 @@ extension QueryBinder {
                 }
             }
         }
-        var node = LogicalNode.project(relation.node, items, object: object)
+        var node = LogicalNode.project(relation.node, items, object: object).namingLosses(syntax.items)
         if !broken.isEmpty {
             var columns = node.columns
             for index in broken { columns[index].isBroken = true }
             node = LogicalNode(node.kind, inputs: node.inputs, columns: columns, object: object)
         }
         guard syntax.isDistinct else { return node }
-        guard node.isBounded else {
-            log.error(
-                "SELECT DISTINCT keeps every row of a stream for ever and is not supported", at: syntax.range,
-                hint: "Group by a window instead: GROUP BY window_start, window_end, ….")
-            return nil
-        }
-        return LogicalNode(
-            .groupAggregate(keys: Array(node.columns.indices), aggregates: []), inputs: [node], columns: node.columns,
-            object: object)
+        return distinct(node)
     }
 
     /// Columns of `*` or `t.*`.
@@ -100,7 +101,7 @@ extension QueryBinder {
         let name = qualifier.map(\.text).joined(separator: ".")
         guard let relation = scope.relations.first(where: { $0.alias == name }) else {
             log.error(
-                "unknown table \"\(name)\"", at: range, hint: NearestName.hint(name, in: scope.relations.map(\.alias)))
+                "unknown table \"\(name)\"", at: range, hint: scope.qualifierHint(name))
             return nil
         }
         return Array(relation.columns)

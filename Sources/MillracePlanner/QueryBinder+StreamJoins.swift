@@ -80,7 +80,8 @@ extension QueryBinder {
                 log.error(
                     "FOR SYSTEM_TIME AS OF \(time.isEventTime(sides.left) ? "a stream without event time" : "processing time") is not supported with a stream",
                     at: sides.rightRange,
-                    hint: "Join with a bounded table: a database table, a file, or a topic with 'scan.bounded.mode'; or with a table that has PRIMARY KEY and WATERMARK, as of the event time of the left side."
+                    hint:
+                        "Join with a bounded table: a database table, a file, or a topic with 'scan.bounded.mode'; or with a table that has PRIMARY KEY and WATERMARK, as of the event time of the left side."
                 )
                 return nil
             }

@@ -91,7 +91,10 @@ extension QueryBinder {
         var items: [Bound] = []
         for item in select.items {
             switch item {
-            case .all: items += inner.columns.enumerated().map { Bound(.column(count + $0, $1.type), isNullable: $1.isNullable) }
+            case .all:
+                items += inner.columns.enumerated().map {
+                    Bound(.column(count + $0, $1.type), isNullable: $1.isNullable)
+                }
             case .expression(let expression, _):
                 guard let bound = binder.bind(expression) else { return nil }
                 items.append(bound)
@@ -161,7 +164,9 @@ extension QueryBinder {
             var scope = left.scope.joined(right.scope)
             guard let predicate = predicate(condition, left, right, &scope, range) else { return nil }
             let sides = JoinSides(left: left.node, right: right.node, rightRange: syntax.range, range: range)
-            return joined(type, sides, predicate?.conjuncts ?? []).map { Relation(node: $0, scope: scope.with($0.columns)) }
+            return joined(type, sides, predicate?.conjuncts ?? []).map {
+                Relation(node: $0, scope: scope.with($0.columns))
+            }
         }
         guard case .select(let select) = query.body, query.with.isEmpty, query.orderBy.isEmpty, query.limit == nil,
             select.groupBy.isEmpty, select.having == nil, select.qualify == nil, !select.isDistinct,
@@ -212,7 +217,9 @@ extension QueryBinder {
         }
         let node = LogicalNode.project(inside.node, own + items, object: object)
         var right = Scope(columns: Array(node.columns[count...]))
-        if let alias = syntax.alias { right.relations = [Scope.Relation(alias: alias.text, columns: right.columns.indices)] }
+        if let alias = syntax.alias {
+            right.relations = [Scope.Relation(alias: alias.text, columns: right.columns.indices)]
+        }
         let scope = left.scope.joined(right).with(node.columns)
         guard case .on(let on) = condition else { return Relation(node: node, scope: scope) }
         guard let bound = self.binder(scope, "ON").boolean(on, "ON") else { return nil }

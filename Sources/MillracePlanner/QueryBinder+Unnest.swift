@@ -30,7 +30,8 @@ extension QueryBinder {
             guard syntax.columnAliases.count == fields.count else {
                 log.error(
                     "alias \"\(syntax.alias?.text ?? "")\" names \(syntax.columnAliases.count) columns, UNNEST of \(bound.type) has \(fields.count)",
-                    at: syntax.columnAliases[0].range.through(syntax.columnAliases[syntax.columnAliases.count - 1].range))
+                    at: syntax.columnAliases[0].range.through(
+                        syntax.columnAliases[syntax.columnAliases.count - 1].range))
                 return nil
             }
             for (index, name) in syntax.columnAliases.enumerated() { fields[index].name = name.text }

@@ -137,7 +137,10 @@ extension QueryBinder {
         let needed = name == "TUMBLE" || name == "SESSION" ? 1 : 2
         let most = needed + (allowsOffset && name != "SESSION" ? 1 : 0)
         guard (needed...most).contains(intervals.count) else {
-            log.error("\(name) takes \(needed) interval\(needed == 1 ? "" : "s"), not \(intervals.count)", at: range)
+            let example = (["time"] + (0..<needed).map { _ in "INTERVAL '5' SECOND" }).joined(separator: ", ")
+            log.error(
+                "\(name) takes \(needed) interval\(needed == 1 ? "" : "s"), not \(intervals.count)", at: range,
+                hint: allowsOffset ? nil : "It is called as \(name)(\(example)).")
             return nil
         }
         for syntax in intervals {
@@ -223,7 +226,12 @@ extension QueryBinder {
         let column = node.columns[index]
         let what = "column \"\(column.name)\""
         guard type.isTimestamp else {
-            log.error("\(function) takes an event-time attribute; \(what) is \(type)", at: range)
+            let isConvertible = type.isInteger || type.isCharacter
+            log.error(
+                "\(function) takes an event-time attribute; \(what) is \(type)", at: range,
+                hint: isConvertible
+                    ? "Add \(TableScanBinder.timeColumn(from: column.name, type)) and a WATERMARK FOR it to CREATE TABLE."
+                    : nil)
             return nil
         }
         switch column.time {
@@ -262,7 +270,9 @@ extension QueryBinder {
         case .none:
             log.error(
                 "\(what) is no event-time attribute", at: range,
-                hint: "Declare a WATERMARK for it in CREATE TABLE and forward it unchanged.")
+                hint: column.name == "window_start" || column.name == "window_end"
+                    ? "The event time of a window's result is window_time: select it and add it to GROUP BY."
+                    : "Declare a WATERMARK for it in CREATE TABLE and forward it unchanged.")
         }
         return nil
     }

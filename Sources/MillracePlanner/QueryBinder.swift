@@ -20,6 +20,8 @@ final class QueryBinder {
     private var scans: [ScanKey: LogicalNode] = [:]
     /// What a new node belongs to, for dead letters and explain.
     var object = "query"
+    /// `SET 'execution.runtime-mode' = 'streaming'`: bounded input gives changes as a stream would, as in Flink.
+    var isStreaming = false
 
     private struct ScanKey: Hashable {
         var name: String
@@ -132,14 +134,7 @@ final class QueryBinder {
         }
         let union = LogicalNode(.union, inputs: inputs, columns: columns, object: object)
         guard !isAll else { return union }
-        guard union.isBounded else {
-            log.error(
-                "UNION without ALL removes duplicates, which a stream cannot", at: range, hint: "Write UNION ALL.")
-            return nil
-        }
-        return LogicalNode(
-            .groupAggregate(keys: Array(columns.indices), aggregates: []), inputs: [union], columns: columns,
-            object: object)
+        return distinct(union)
     }
 
     // MARK: Tables
@@ -173,8 +168,7 @@ final class QueryBinder {
         }
     }
 
-    func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation?
-    {
+    func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation? {
         var node = node
         if !syntax.columnAliases.isEmpty {
             guard let other = renamed(node, syntax.columnAliases, "alias \"\(syntax.alias?.text ?? "")\"") else {
@@ -213,11 +207,9 @@ final class QueryBinder {
                 hint: "Use ML_PREDICT(TABLE …, MODEL \(name.text), DESCRIPTOR(…)).")
         case .broken: break
         case nil:
-            let known = catalog.relationNames + commonTables.flatMap(\.keys).sorted()
+            let common = commonTables.flatMap(\.keys).sorted()
             log.error(
-                "unknown table \"\(name.text)\"", at: name.range,
-                hint: NearestName.hint(name.text, in: known)
-                    ?? (known.isEmpty ? "Define it first with CREATE TABLE." : nil))
+                "unknown table \"\(name.text)\"", at: name.range, hint: catalog.relationHint(name.text, or: common))
         }
         return nil
     }

@@ -13,6 +13,8 @@ struct Scope {
     var hidden: Set<Int> = []
     /// Columns of a sub-query, whose names win over those around it.
     var preferred: Range<Int>?
+    /// Names of the select list, for the hint of an error.
+    var aliases: Set<String> = []
 
     init(columns: [OutputColumn], relations: [Relation] = []) {
         self.columns = columns
@@ -78,7 +80,9 @@ struct Scope {
             let owners = relations.filter { $0.columns.contains(where: found.contains) }.map(\.alias)
             log.error(
                 "column \"\(name.text)\" is ambiguous", at: name.range,
-                hint: owners.count > 1 ? "Write \(owners.map { "\($0).\(name.text)" }.joined(separator: " or "))." : nil
+                hint: owners.count > 1
+                    ? "Write \(owners.map { "\($0).\(name.text)" }.joined(separator: " or "))."
+                    : "\(owners.first.map { "\"\($0)\"" } ?? "The table") has two columns of this name; rename one with AS."
             )
             return .failed
         }
@@ -89,10 +93,8 @@ struct Scope {
         // A broken relation has unknown columns: nothing more can be said about names.
         if columns.contains(where: { $0.isBroken && $0.name.isEmpty }) { return .failed }
         if parts.count > 1 {
-            let aliases = relations.map(\.alias)
             log.error(
-                "unknown table or column \"\(name.text)\"", at: name.range,
-                hint: NearestName.hint(name.text, in: aliases + columns.map(\.name)))
+                "unknown table or column \"\(name.text)\"", at: name.range, hint: qualifierHint(name.text))
         } else if relations.isEmpty, columns.isEmpty {
             log.error("column \"\(name.text)\" has no table: there is no FROM", at: name.range)
         } else if relations.count == 1 {
@@ -119,11 +121,5 @@ struct Scope {
             return fields.contains { $0.name == name }
         }
         return found.count == 1 ? found[0] : nil
-    }
-
-    private func hint(_ name: String, _ candidates: [String]) -> String? {
-        if let hint = NearestName.hint(name, in: candidates) { return hint }
-        guard !candidates.isEmpty, candidates.count <= 12 else { return nil }
-        return "The columns are \(candidates.map { "\"\($0)\"" }.joined(separator: ", "))."
     }
 }

@@ -61,6 +61,7 @@ final class ScriptBinder {
     private func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
+        if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
         if key.text == "table.local-time-zone" {
             guard !Self.zonesOfUTC.contains(text.uppercased()) else { return }
             log.error(
@@ -101,7 +102,7 @@ final class ScriptBinder {
                 } else {
                     log.error(
                         "unknown table \"\(like.source.text)\"", at: like.source.range,
-                        hint: NearestName.hint(like.source.text, in: query.catalog.relationNames))
+                        hint: query.catalog.relationHint(like.source.text))
                 }
                 query.catalog.add(syntax.name.text, .broken)
                 return

@@ -21,7 +21,10 @@ struct StaticSeparation {
         }
         let isSame = zip(inputs, node.inputs).allSatisfy { $0 === $1 }
         let result =
-            isSame ? node : LogicalNode(node.kind, inputs: inputs, columns: node.columns, object: node.object)
+            isSame
+            ? node
+            : LogicalNode(
+                node.kind, inputs: inputs, columns: node.columns, object: node.object, updates: node.updates)
         known[key] = result
         return result
     }
@@ -29,7 +32,8 @@ struct StaticSeparation {
     private static func copy(_ node: LogicalNode, _ copies: inout [ObjectIdentifier: LogicalNode]) -> LogicalNode {
         if let known = copies[ObjectIdentifier(node)] { return known }
         let inputs = node.inputs.map { copy($0, &copies) }
-        let result = LogicalNode(node.kind, inputs: inputs, columns: node.columns, object: node.object)
+        let result = LogicalNode(
+            node.kind, inputs: inputs, columns: node.columns, object: node.object, updates: node.updates)
         copies[ObjectIdentifier(node)] = result
         return result
     }

@@ -101,7 +101,8 @@ struct TableScanBinder {
             log.error(
                 "the watermark's column \"\(name)\" is \(column.type), not TIMESTAMP(3) or TIMESTAMP_LTZ(3)", at: place,
                 hint: precision == nil
-                    ? "Make a computed column with TO_TIMESTAMP or TO_TIMESTAMP_LTZ." : "Declare it with precision 3.")
+                    ? "Make a computed column and use that: \(Self.timeColumn(from: name, column.type))."
+                    : "Declare it with precision 3.")
             return nil
         }
         let binder = ExpressionBinder(
@@ -120,6 +121,11 @@ struct TableScanBinder {
             delay = value
         }
         return Self.plan(scan, rowtime: index, expression: bound.expression, bound: delay)
+    }
+
+    /// A computed column that turns milliseconds or text into a time.
+    static func timeColumn(from name: String, _ type: DataType) -> String {
+        type.isNumeric ? "event_time AS TO_TIMESTAMP_LTZ(\(name), 3)" : "event_time AS TO_TIMESTAMP(\(name))"
     }
 
     /// Idle rules come from the table's options. A bounded source never goes on with the wall clock.

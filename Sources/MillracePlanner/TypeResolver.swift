@@ -11,6 +11,19 @@ struct TypeResolver {
         "INTEGER", "NUMERIC", "INT64", "FLOAT64", "BOOL", "BIGNUMERIC",
     ]
 
+    /// Types of other databases.
+    private static let foreign: [String: String] = [
+        "TEXT": "STRING", "CLOB": "STRING", "NVARCHAR": "STRING", "VARCHAR2": "STRING", "JSON": "STRING",
+        "JSONB": "STRING", "UUID": "STRING", "ENUM": "STRING", "LONG": "BIGINT", "INT8": "BIGINT", "UINT64": "BIGINT",
+        "SERIAL": "BIGINT", "BIGSERIAL": "BIGINT", "INT4": "INT", "INT32": "INT", "MEDIUMINT": "INT",
+        "UINT32": "BIGINT",
+        "INT2": "SMALLINT", "INT16": "SMALLINT", "FLOAT32": "FLOAT", "FLOAT4": "FLOAT", "FLOAT8": "DOUBLE",
+        "NUMBER": "DECIMAL(p, s)", "MONEY": "DECIMAL(p, s)", "BLOB": "BYTES", "BYTEA": "BYTES",
+        "TIMESTAMPTZ": "TIMESTAMP_LTZ(3)", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ(3)",
+        "INSTANT": "TIMESTAMP_LTZ(3)",
+        "OBJECT": "ROW<name TYPE, …>", "LIST": "ARRAY<TYPE>",
+    ]
+
     func resolve(_ syntax: TypeSyntax) -> DataType? {
         func parameter(_ index: Int, default value: Int, in range: ClosedRange<Int>, _ what: String) -> Int? {
             guard index < syntax.parameters.count else { return value }
@@ -88,8 +101,9 @@ struct TypeResolver {
                     ? .intervalYearMonth : .intervalDayTime
             }
             log.error(
-                "unknown type \"\(syntax.name)\"", at: syntax.range, hint: NearestName.hint(syntax.name, in: Self.names)
-            )
+                "unknown type \"\(syntax.name)\"", at: syntax.range,
+                hint: Self.foreign[syntax.name].map { "Write \($0)." }
+                    ?? NearestName.hint(syntax.name, in: Self.names))
             return nil
         }
     }

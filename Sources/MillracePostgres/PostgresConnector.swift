@@ -44,7 +44,7 @@ public enum PostgresConnector {
                 "lookup.full-cache.periodic-reload.interval", .duration, "Read the whole table again this often"),
             OptionDescriptor(
                 "lookup.max-retries", .integer, default: "3", "Attempts to reach the database for a lookup"),
-        ], supportsUpsert: true, isBounded: { _ in true })
+        ], changes: .byPrimaryKey, isBounded: { _ in true })
 
     /// The database of a sink, scan or lookup table: sinks with equal addresses share one session a shard.
     public static func address(_ options: [String: String]) -> PostgresAddress { PostgresAddress(options: options) }

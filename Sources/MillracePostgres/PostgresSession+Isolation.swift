@@ -21,8 +21,11 @@ extension PostgresSession {
                 checkpointParameters(transaction, page)
                 try execute(StateSchema.checkpoint, connection)
             }
+            for case (let i, let block?) in transaction.deletions.enumerated() where block.rows > 0 {
+                try write(block, with: sinks[i].deletion, of: sinks[i], letters, connection)
+            }
             for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
-                try insert(block, into: sinks[i], letters, connection)
+                try write(block, with: sinks[i].statement, of: sinks[i], letters, connection)
             }
             if letters.rows > 0 {
                 deadLetterParameters(letters)
@@ -58,15 +61,15 @@ extension PostgresSession {
         }
     }
 
-    private func insert(
-        _ block: RowBlock, into sink: PostgresSink, _ letters: RowBlock, _ connection: Connection
+    private func write(
+        _ block: RowBlock, with statement: String, of sink: PostgresSink, _ letters: RowBlock, _ connection: Connection
     ) throws(ServerError) {
         try connection.run("SAVEPOINT millrace_rows")
         let failure: ServerError
         do {
             parameters.clear()
             parameters.append(block)
-            try execute(sink.statement, connection)
+            try execute(statement, connection)
             try connection.run("RELEASE SAVEPOINT millrace_rows")
             return
         } catch {
@@ -88,8 +91,8 @@ extension PostgresSession {
         let (low, high) = (RowBlock(block.elementTypes), RowBlock(block.elementTypes))
         block.copy(to: low) { $0 < middle }
         block.copy(to: high) { $0 >= middle }
-        try insert(low, into: sink, letters, connection)
-        try insert(high, into: sink, letters, connection)
+        try write(low, with: statement, of: sink, letters, connection)
+        try write(high, with: statement, of: sink, letters, connection)
     }
 
     /// 'errors' of the row's source; of rows that no record stands behind (aggregates), that of the only source.

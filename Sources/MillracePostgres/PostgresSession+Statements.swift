@@ -6,6 +6,7 @@ extension PostgresSession {
     enum Statement: Hashable {
         case checkpoint
         case sink(Int)
+        case deletion(Int)
         case deadLetters
         case partitions
     }
@@ -14,6 +15,7 @@ extension PostgresSession {
         switch statement {
         case .checkpoint: "millrace_checkpoint"
         case .sink(let index): sinks[index].name
+        case .deletion(let index): sinks[index].deletionName
         case .deadLetters: "millrace_dead_letters"
         case .partitions: "millrace_partitions"
         }
@@ -23,6 +25,7 @@ extension PostgresSession {
         switch statement {
         case .checkpoint: StateSchema.checkpoint
         case .sink(let index): sinks[index].statement
+        case .deletion(let index): sinks[index].deletion
         case .deadLetters: StateSchema.deadLetters
         case .partitions: StateSchema.partitions
         }
@@ -35,6 +38,9 @@ extension PostgresSession {
         guard prepareOnce(.checkpoint, raw) else { return false }
         for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
             guard prepareOnce(.sink(i), raw) else { return false }
+        }
+        for (i, block) in transaction.deletions.enumerated() where (block?.rows ?? 0) > 0 {
+            guard prepareOnce(.deletion(i), raw) else { return false }
         }
         if transaction.deadLetters.rows > 0 { guard prepareOnce(.deadLetters, raw) else { return false } }
         if transaction.partitions.rows > 0 { guard prepareOnce(.partitions, raw) else { return false } }
@@ -55,12 +61,18 @@ extension PostgresSession {
     /// EXPLAIN plans without running anything, and opens the tables and their indexes: without it the first row, and the
     /// first window of each sink, waits 1 to 3 ms for that.
     func prepareAll(_ connection: Connection) throws(ServerError) {
-        let statements: [Statement] = [.checkpoint, .deadLetters, .partitions] + sinks.indices.map { .sink($0) }
+        let updating = sinks.filter { !$0.deletion.isEmpty }
+        let statements: [Statement] =
+            [.checkpoint, .deadLetters, .partitions] + sinks.indices.map { .sink($0) }
+            + updating.map { .deletion($0.index) }
         try connection.pipeline { raw in statements.allSatisfy { prepareOnce($0, raw) } }
         var plans: [(sql: String, parameters: [String?])] = [
             (explain(.checkpoint, parameterCount: 6 + StateSchema.pageTypes.count), [])
         ]
         for sink in sinks { plans.append((explain(.sink(sink.index), parameterCount: sink.encoders.count), [])) }
+        for sink in updating {
+            plans.append((explain(.deletion(sink.index), parameterCount: sink.keyColumns.count), []))
+        }
         _ = try connection.pipeline(plans)
     }
 

@@ -38,6 +38,12 @@ extension PostgresSession {
             checkpointParameters(transaction, page)
             guard sendPrepared(raw, .checkpoint) else { return false }
         }
+        // A deleted row may be in the way of a new one of another key.
+        for case (let i, let block?) in transaction.deletions.enumerated() where block.rows > 0 {
+            parameters.clear()
+            parameters.append(block)
+            guard sendPrepared(raw, .deletion(i)) else { return false }
+        }
         for (i, block) in transaction.blocks.enumerated() where block.rows > 0 {
             parameters.clear()
             parameters.append(block)

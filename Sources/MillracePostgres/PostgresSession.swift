@@ -117,6 +117,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         let sink = try PostgresSink(plan: plan, index: sinks.count, session: self, connection: connection)
         sinks.append(sink)
         current.blocks.append(RowBlock(sink.elementTypes))
+        current.deletions.append(sink.makeDeletions())
         return sink
     }
 
@@ -170,7 +171,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         return transactions.count < limits.transactionsInFlight
     }
 
-    public func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter])
+    public func submit(ticket: Int64, positions: SourceProgress, deadLetters: [DeadLetter])
         throws(Diagnostic)
     {
         precondition(epoch > 0, "submit before open or join")
@@ -178,7 +179,9 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         let transaction = current
         current = spares.popLast() ?? SinkTransaction()
         while current.blocks.count < sinks.count {
-            current.blocks.append(RowBlock(sinks[current.blocks.count].elementTypes))
+            let sink = sinks[current.blocks.count]
+            current.blocks.append(RowBlock(sink.elementTypes))
+            current.deletions.append(sink.makeDeletions())
         }
         for sink in sinks { sink.coalesce(transaction) }
         for (source, list) in positions { pages.update(source, list) }

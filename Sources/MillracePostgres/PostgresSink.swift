@@ -3,17 +3,22 @@ public import MillraceRuntime
 
 /// Writes the rows of one INSERT into its table: columns go straight into the arrays of the next transaction.
 ///
-/// With a PRIMARY KEY rows replace older ones of their key; of several in one transaction the last wins.
+/// With a PRIMARY KEY rows replace older ones of their key; of several in one transaction the last wins. Rows that take others
+/// back delete by key.
 /// Belongs to one `PostgresSession`, which sends what has gathered.
 public final class PostgresSink: Sink {
     public let plan: SinkPlan
     let statement: String
+    /// Deletes by key; empty for a sink whose rows are only added.
+    let deletion: String
     let encoders: [ColumnEncoder]
     /// Indices of the key's columns; empty without PRIMARY KEY.
     let keyColumns: [Int]
     let index: Int
     /// Of the prepared statement.
     let name: String
+    /// Of the prepared deletion.
+    let deletionName: String
     private unowned let session: PostgresSession
     private var verdicts: [UInt8] = []
     private var selection: [Int32] = []
@@ -21,21 +26,30 @@ public final class PostgresSink: Sink {
     /// The block that `keys` describes.
     private var keyedBlock: RowBlock?
     private var spare: RowBlock?
+    /// Which of the block's rows delete; empty for a sink whose rows are only added.
+    private var isDeletion: [Bool] = []
+    private var deletionCount = 0
 
     /// Asks the catalog what the table is like. Creates it with `'create-table' = 'true'`.
     init(plan: SinkPlan, index: Int, session: PostgresSession, connection: Connection) throws(Diagnostic) {
         self.plan = plan
         self.index = index
         name = "millrace_sink_\(index)"
+        deletionName = "millrace_deletion_\(index)"
         self.session = session
         let binding = try SinkBinding(plan, connection, mayCreate: true)
         encoders = binding.encoders
         keyColumns = binding.keyColumns
         statement = binding.statement
+        deletion = binding.deletion
         keys = KeyIndex(columns: keyColumns)
     }
 
     var elementTypes: [UInt32] { encoders.map(\.elementType) }
+    /// For the keys of deletions; nil for a sink whose rows are only added.
+    func makeDeletions() -> RowBlock? {
+        deletion.isEmpty ? nil : RowBlock(keyColumns.map { encoders[$0].elementType })
+    }
 
     public func write(_ batch: ColumnBatch, reject: (_ row: Int, RowErrorCode, _ detail: String) -> Void)
         throws(Diagnostic)
@@ -57,6 +71,8 @@ public final class PostgresSink: Sink {
         if !keyColumns.isEmpty, keyedBlock !== block || block.rows == 0 {
             keys.clear()
             keyedBlock = block
+            isDeletion.removeAll(keepingCapacity: true)
+            deletionCount = 0
         }
         keys.beginBatch(block)
         selection.withUnsafeBufferPointer { selection in
@@ -65,9 +81,18 @@ public final class PostgresSink: Sink {
             }
         }
         if !keyColumns.isEmpty { keys.add(block, rows: selection.count) }
+        if !deletion.isEmpty { noteDeletions(batch.metadata) }
         appendOrigins(batch, block)
         block.rows += selection.count
         session.took(rows: selection.count, bytes: block.bytes - before)
+    }
+
+    private func noteDeletions(_ metadata: RowMetadata) {
+        for row in selection {
+            let deletes = metadata.kind(Int(row)).isRetraction
+            isDeletion.append(deletes)
+            if deletes { deletionCount += 1 }
+        }
     }
 
     private func appendOrigins(_ batch: ColumnBatch, _ block: RowBlock) {
@@ -91,13 +116,23 @@ public final class PostgresSink: Sink {
         }
     }
 
-    /// Leaves one row a key, the last, before the transaction is sent: ON CONFLICT refuses a second hit.
+    /// Leaves one row a key, the last, before the transaction is sent: ON CONFLICT refuses a second hit. If that row takes
+    /// another back, its key goes to the transaction's deletions.
     func coalesce(_ transaction: SinkTransaction) {
         let block = transaction.blocks[index]
-        guard !keyColumns.isEmpty, keyedBlock === block, keys.supersededCount > 0 else { return }
+        guard !keyColumns.isEmpty, keyedBlock === block, block.rows > 0, keys.supersededCount + deletionCount > 0 else {
+            return
+        }
         let target = spare ?? RowBlock(elementTypes)
         target.clear()
-        block.copy(to: target) { !keys.isSuperseded[$0] }
+        if deletionCount > 0 {
+            block.copy(to: target) { !keys.isSuperseded[$0] && !isDeletion[$0] }
+            if let deletions = transaction.deletions[index] {
+                block.copy(keyColumns, to: deletions) { !keys.isSuperseded[$0] && isDeletion[$0] }
+            }
+        } else {
+            block.copy(to: target) { !keys.isSuperseded[$0] }
+        }
         transaction.blocks[index] = target
         block.clear()
         spare = block

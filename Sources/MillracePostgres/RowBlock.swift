@@ -81,15 +81,21 @@ final class RowBlock {
 
     /// The rows for which `keeps` says true, appended to `target` in order.
     func copy(to target: RowBlock, keeping keeps: (Int) -> Bool) {
-        for i in buffers.indices {
+        copy(Array(buffers.indices), to: target, keeping: keeps)
+    }
+
+    /// The same for some of the columns, which are all of `target`'s.
+    func copy(_ columns: [Int], to target: RowBlock, keeping keeps: (Int) -> Bool) {
+        for (place, i) in columns.enumerated() {
             let start = UnsafeRawPointer(buffers[i].start)
             var position = RowBlock.headerBytes
             for row in 0..<rows {
                 let length = Int(Int32(bigEndian: start.loadUnaligned(fromByteOffset: position, as: Int32.self)))
                 let size = 4 + max(0, length)
                 if keeps(row) {
-                    target.buffers[i].append(ByteRef(start: UnsafePointer(buffers[i].start + position), count: size))
-                    if length < 0 { target.hasNull[i] = true }
+                    target.buffers[place].append(
+                        ByteRef(start: UnsafePointer(buffers[i].start + position), count: size))
+                    if length < 0 { target.hasNull[place] = true }
                 }
                 position += size
             }

@@ -5,6 +5,8 @@ struct SinkBinding {
     var encoders: [ColumnEncoder] = []
     var keyColumns: [Int] = []
     var statement = ""
+    /// Deletes by key, one array a key column; empty unless the sink takes changes.
+    var deletion = ""
 
     /// - Parameter mayCreate: false for `check`, which changes nothing: a table that is to be created passes.
     init(_ plan: SinkPlan, _ connection: Connection, mayCreate: Bool) throws(Diagnostic) {
@@ -91,5 +93,14 @@ struct SinkBinding {
         }
         statement += " ON CONFLICT (\(keyNames.map(\.quotedIdentifier).joined(separator: ", "))) "
         statement += updates.isEmpty ? "DO NOTHING" : "DO UPDATE SET \(updates.joined(separator: ", "))"
+        guard plan.isUpdating else { return }
+        let keyArrays = keyColumns.enumerated().map { "$\($0 + 1)::\(encoders[$1].arrayTypeName)" }
+        let matches = keyColumns.enumerated().map { place, column in
+            "t.\(columns[column]) = c\(place)" + (encoders[column].cast.map { "::" + $0 } ?? "")
+        }
+        deletion = """
+            DELETE FROM \(table.sqlName) AS t USING unnest(\(keyArrays.joined(separator: ", "))) \
+            AS u(\(keyColumns.indices.map { "c\($0)" }.joined(separator: ", "))) WHERE \(matches.joined(separator: " AND "))
+            """
     }
 }

@@ -8,6 +8,8 @@ final class SinkTransaction {
     var previous: Int64 = -1
     /// One a sink.
     var blocks: [RowBlock] = []
+    /// Keys to delete, one block a sink; nil for sinks whose rows are only added.
+    var deletions: [RowBlock?] = []
     /// Arrays of positions by page; the first is the fence. Behind `pageCount` lie blocks for later use.
     private(set) var pages: [(number: Int32, block: RowBlock)] = []
     private(set) var pageCount = 0
@@ -20,6 +22,7 @@ final class SinkTransaction {
 
     func clear() {
         for block in blocks where block.rows > 0 { block.clear() }
+        for case let block? in deletions where block.rows > 0 { block.clear() }
         pageCount = 0
         if partitions.rows > 0 { partitions.clear() }
         if deadLetters.rows > 0 { deadLetters.clear() }
@@ -31,6 +34,10 @@ final class SinkTransaction {
         rows = 0
         bytes = deadLetters.bytes
         for block in blocks {
+            rows += block.rows
+            bytes += block.bytes
+        }
+        for case let block? in deletions {
             rows += block.rows
             bytes += block.bytes
         }

@@ -9,6 +9,8 @@ public final class CollectingOperator: Operator {
     public private(set) var origins: [Int32] = []
     /// Whether a sink would leave the row out, because it was written before the restart.
     public private(set) var isReplayed: [Bool] = []
+    /// What each row does.
+    public private(set) var kinds: [RowKind] = []
     /// Every `advance`, in order.
     public private(set) var watermarks: [Int64] = []
     public private(set) var largestBatch = 0
@@ -22,6 +24,7 @@ public final class CollectingOperator: Operator {
             rowWatermarks.append(batch.metadata.watermarks[row])
             origins.append(batch.metadata.origins[row])
             isReplayed.append(context.isReplayed(origin: batch.metadata.origins[row]))
+            kinds.append(batch.metadata.kind(row))
         }
     }
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
@@ -35,6 +38,7 @@ public final class CollectingOperator: Operator {
         rowWatermarks.removeAll()
         origins.removeAll()
         isReplayed.removeAll()
+        kinds.removeAll()
         watermarks.removeAll()
     }
 }
@@ -46,8 +50,13 @@ public struct ScriptedRow: Sendable {
     public var offset: Int64
     /// The watermark before the row, where no watermark operator makes it.
     public var watermark: Int64
+    public var kind: RowKind
 
-    public init(_ values: [Value], partition: Int = 0, offset: Int64 = -1, watermark: Int64 = EventTime.none) {
+    public init(
+        _ values: [Value], partition: Int = 0, offset: Int64 = -1, watermark: Int64 = EventTime.none,
+        kind: RowKind = .insert
+    ) {
+        self.kind = kind
         self.values = values
         self.partition = partition
         self.offset = offset
@@ -135,6 +144,10 @@ public final class OperatorHarness {
             source.records.append(
                 partition: Int32(row.partition), offset: offset, timestamp: .min, key: .absent, value: .absent)
             source.rows.append(row.values, origin: Int32(i), watermark: row.watermark, arena: source.arena)
+        }
+        if source.rows.metadata.kinds != nil || rows.contains(where: { $0.kind != .insert }) {
+            source.rows.metadata.useKinds()
+            for (i, row) in rows.enumerated() { source.rows.metadata.kinds![i] = row.kind }
         }
         context.records = source.records
         try first.process(source.rows, port: port, context: context)

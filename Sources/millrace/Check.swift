@@ -12,8 +12,14 @@ struct Check: ParsableCommand {
     @Flag(help: "Also compare topics, tables, columns and types with the real broker and database.")
     var connect = false
 
+    @Flag(help: "Also print how long parsing and planning the file took, in milliseconds.")
+    var timing = false
+
     func run() throws {
+        let clock = ContinuousClock()
+        let start = clock.now
         let (file, plan) = try pipeline.load()
+        let planned = clock.now - start
         var found = PipelineCheck.promises(plan) + PipelineCheck.models(plan, baseDirectory: file.directory)
         if connect { found += PipelineCheck.outside(plan) }
         guard found.isEmpty else {
@@ -21,6 +27,7 @@ struct Check: ParsableCommand {
             throw ExitCode(2)
         }
         Console.print("\(pipeline.file): no errors")
+        if timing { Console.print("planned in \(planned / .milliseconds(1)) ms") }
     }
 }
 

@@ -14,7 +14,7 @@ struct Run: ParsableCommand {
 
     @OptionGroup var pipeline: PipelineArguments
 
-    @Option(help: "Threads that share the partitions of Kafka topics; a pipeline with aggregates runs on one.")
+    @Option(help: "Threads that share the partitions of Kafka topics; some pipelines run on one, and the log says why.")
     var shards: Int = 1
 
     @Option(help: "What to write to standard error.")

@@ -41,7 +41,7 @@ final class PipelineHarness {
 
     /// Starts `pipelines/<name>.sql`.
     @discardableResult
-    func start(_ name: String, _ variables: [String: String] = [:]) throws -> Pipeline {
+    func start(_ name: String, _ variables: [String: String] = [:], shards: Int = 1) throws -> Pipeline {
         let path = MillraceProcess.repository.appendingPathComponent("pipelines/\(name).sql").path
         let given = ["bootstrap": broker.bootstrapServers, "database": url].merging(variables) { $1 }
         let file = try PipelineFile(path: path, variables: given)
@@ -49,6 +49,7 @@ final class PipelineHarness {
         #expect(file.diagnostics.isEmpty, "\(file.rendered(file.diagnostics))")
         var options = PipelineOptions()
         options.baseDirectory = file.directory
+        options.shards = shards
         let pipeline = Pipeline(plan: plan, options: options)
         try pipeline.start()
         running.append(pipeline)

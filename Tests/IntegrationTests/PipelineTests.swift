@@ -12,7 +12,9 @@ struct PipelineTests {
     // MARK: baby_weight
 
     /// The golden rows of the natality model, 100 ms apart: predictions to the last bit of a FLOAT, five-second means.
-    @Test func babyWeight() throws {
+    /// On three shards one has no partition, and the windows' keys belong to others than those that read them.
+    @Test(arguments: [1, 3])
+    func babyWeight(shards: Int) throws {
         let fixtures = MillraceProcess.repository.appendingPathComponent("Tests/MillraceModelsTests/Fixtures/natality")
         let inputs = try table(fixtures.appendingPathComponent("golden_inputs.csv"))
         let expected = try table(fixtures.appendingPathComponent("golden_expected.csv")).map { Float($0["xgb"]!)! }
@@ -21,8 +23,11 @@ struct PipelineTests {
             (birth(id: index + 1, row, millisecond: start + Int64(index) * 100), Int64?.none)
         }
         try harness.send(records, to: "births")
-        try harness.start("baby_weight")
+        try harness.start("baby_weight", shards: shards)
         try harness.wait(for: Double(inputs.count), from: "SELECT sum(births) FROM weight_by_sex")
+        #expect(
+            try harness.number("SELECT count(*) FROM millrace.checkpoints WHERE page = 0 AND shard >= 0")
+                == Double(shards))
 
         let predictions = try harness.rows(
             """

@@ -7,7 +7,7 @@ import Testing
 ///
 /// A case is one text: `--- sql`, then any number of `--- file NAME` (input) and `--- expect NAME` (output) sections.
 /// `${dir}` in the SQL is the case's own folder. `--- fails` instead of outputs holds the error the run must end with;
-/// `--- errors` the diagnostics of a file that does not plan.
+/// `--- errors` the diagnostics of a file that does not plan; `--- print` what `print` tables wrote to standard output.
 /// `MILLRACE_UPDATE_GOLDEN=1` rewrites the expectations: read the diff.
 struct GoldenTests {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
@@ -38,12 +38,13 @@ struct GoldenTests {
             try golden.text.write(to: path, atomically: true, encoding: .utf8)
             return
         }
-        for section in golden.sections where ["expect", "fails", "errors"].contains(section.kind) {
+        for section in golden.sections where ["expect", "fails", "errors", "print"].contains(section.kind) {
             let key = GoldenCase.Key(kind: section.kind, name: section.name)
             #expect(actual[key] == section.text, "\(name): \(section.kind) \(section.name)")
         }
         #expect(
-            golden.sections.contains { ["expect", "fails", "errors"].contains($0.kind) }, "\(name) expects nothing")
+            golden.sections.contains { ["expect", "fails", "errors", "print"].contains($0.kind) },
+            "\(name) expects nothing")
     }
 
     private func run(_ golden: GoldenCase, in directory: URL) throws -> [GoldenCase.Key: String] {
@@ -63,6 +64,10 @@ struct GoldenTests {
         }
         var options = PipelineOptions()
         options.baseDirectory = directory.path
+        let printed = directory.appendingPathComponent("print.txt").path
+        try Data().write(to: URL(fileURLWithPath: printed))
+        let output = try #require(FileHandle(forWritingAtPath: printed))
+        options.standardOutput = output.fileDescriptor
         let pipeline = Pipeline(plan: plan, options: options)
         do {
             try pipeline.start()
@@ -75,6 +80,9 @@ struct GoldenTests {
             let path = directory.appendingPathComponent(section.name)
             result[GoldenCase.Key(kind: "expect", name: section.name)] =
                 (try? String(contentsOf: path, encoding: .utf8)).map(hidingTimes) ?? "(no such file)\n"
+        }
+        if golden.sections.contains(where: { $0.kind == "print" }) {
+            result[GoldenCase.Key(kind: "print", name: "")] = try String(contentsOfFile: printed, encoding: .utf8)
         }
         return result
     }

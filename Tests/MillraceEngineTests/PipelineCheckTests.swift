@@ -18,6 +18,28 @@ struct PipelineCheckTests {
         return try #require(file.plan, "\(file.rendered(file.diagnostics))")
     }
 
+    @Test(arguments: [
+        ("SELECT k, COUNT(*) FROM t GROUP BY k", true), ("SELECT k, n FROM t", false),
+        // Rows of a key that is the sink's are told apart there: no state.
+        ("SELECT DISTINCT k, n FROM t", false), ("SELECT DISTINCT k, n FROM t WHERE n > 1", false),
+        ("SELECT k, n FROM (SELECT DISTINCT k, n FROM t) WHERE n > 1", true),
+    ]) func unboundedStateIsRefusedWhereARestartWouldLoseIt(_ query: String, _ isRefused: Bool) throws {
+        func promises(source: String, sink: String) throws -> [Diagnostic] {
+            let file = PipelineFile(
+                path: "case.sql",
+                text: """
+                    CREATE TABLE t (k STRING, n BIGINT) WITH (\(source), 'format' = 'json');
+                    CREATE TABLE out (k STRING, n BIGINT, PRIMARY KEY (k\(query.contains("DISTINCT") ? ", n" : "")) NOT ENFORCED)
+                    WITH (\(sink));
+                    INSERT INTO out \(query);
+                    """, variables: [:])
+            return PipelineCheck.promises(try #require(file.plan, "\(file.rendered(file.diagnostics))"))
+        }
+        #expect(try promises(source: kafka, sink: postgres).isEmpty == !isRefused)
+        #expect(try promises(source: files, sink: postgres).isEmpty)
+        #expect(try promises(source: kafka, sink: print).isEmpty)
+    }
+
     private let kafka = "'connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x'"
     private let files = "'connector' = 'filesystem', 'path' = 't.json'"
     private let postgres = "'connector' = 'postgres', 'url' = 'postgresql://x/y', 'table-name' = 't'"
@@ -35,7 +57,8 @@ struct PipelineCheckTests {
         }
         let file = PipelineFile(
             path: "case.sql",
-            text: tables.joined(separator: "\n") + "\nCREATE TABLE out (k INT) WITH (\(sink));\nINSERT INTO out \(query);",
+            text: tables.joined(separator: "\n")
+                + "\nCREATE TABLE out (k INT) WITH (\(sink));\nINSERT INTO out \(query);",
             variables: [:])
         return try #require(file.plan, "\(file.rendered(file.diagnostics))")
     }

@@ -26,7 +26,7 @@ private func batch(_ rows: [[Value]], _ schema: Schema = schema, arena: BatchAre
         let arena = BatchArena()
         try made.sink.write(batch(rows, arena: arena)) { _, _, _ in Issue.record("rejected") }
         #expect(made.session.uncommittedRows == rows.count)
-        try made.session.submit(ticket: 7, positions: [:], deadLetters: [])
+        try made.session.submit(ticket: 7, positions: [], deadLetters: [])
         #expect(try made.session.drive(now: 0) == 7)
         #expect(made.session.uncommittedRows == 0)
         if close { try made.session.close(deadlineMicroseconds: 0) }
@@ -68,9 +68,9 @@ private func batch(_ rows: [[Value]], _ schema: Schema = schema, arena: BatchAre
         ]
         let pipe = Pipe()
         let plan = SinkPlan(name: "p", connector: "print", options: ["print-identifier": "out"], schema: schema)
-        let sink = try PrintSink(plan, output: pipe.fileHandleForWriting.fileDescriptor)
+        let sink = try PrintSink(plan, standardOutput: pipe.fileHandleForWriting.fileDescriptor)
         try sink.write(batch(rows, schema, arena: arena)) { _, _, _ in }
-        try sink.submit(ticket: 0, positions: [:], deadLetters: [])
+        try sink.submit(ticket: 0, positions: [], deadLetters: [])
         try pipe.fileHandleForWriting.close()
         let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         #expect(

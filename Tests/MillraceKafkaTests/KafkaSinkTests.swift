@@ -53,7 +53,7 @@ import Testing
         }
         #expect(rejected == ["1 rejectedBySink", "2 notNullViolation"])
         #expect(session.uncommittedRows == 2)
-        try session.submit(ticket: 5, positions: [:], deadLetters: [])
+        try session.submit(ticket: 5, positions: [], deadLetters: [])
         #expect(try drive(session, to: 5))
         #expect(session.uncommittedRows == 0 && session.uncommittedBytes == 0)
         try session.close(deadlineMicroseconds: .max)
@@ -80,11 +80,11 @@ import Testing
         let (rows, arena) = batch([[.integer(1), .string("x"), .null, .null]])
         try withExtendedLifetime(arena) {
             try sink.write(rows) { _, _, _ in }
-            try session.submit(ticket: 1, positions: [:], deadLetters: [])
+            try session.submit(ticket: 1, positions: [], deadLetters: [])
             #expect(try drive(session, to: 1))
             broker.setReachable(false)
             try sink.write(rows) { _, _, _ in }
-            try session.submit(ticket: 2, positions: [:], deadLetters: [])
+            try session.submit(ticket: 2, positions: [], deadLetters: [])
             #expect(try !drive(session, to: 2, seconds: 1))
             broker.setReachable(true)
             #expect(try drive(session, to: 2))

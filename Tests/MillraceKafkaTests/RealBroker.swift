@@ -76,7 +76,7 @@ struct RealBrokerTests {
         }
         batch.count = range.count
         try sink.write(batch) { row, code, detail in Issue.record("row \(row): \(code) \(detail)") }
-        try session.submit(ticket: 1, positions: [:], deadLetters: [])
+        try session.submit(ticket: 1, positions: [], deadLetters: [])
         try session.close(deadlineMicroseconds: SystemClock().monotonicMicroseconds() + 20_000_000)
     }
 

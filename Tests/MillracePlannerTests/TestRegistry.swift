@@ -38,13 +38,13 @@ enum TestRegistry {
                     OptionDescriptor("sink.buffer-flush.max-rows", .integer, "Accepted for Flink's sake"),
                     OptionDescriptor("sink.buffer-flush.interval", .duration, "Accepted for Flink's sake"),
                     OptionDescriptor("sink.memory", .memory, "Most bytes in flight"),
-                ], supportsUpsert: true, isBounded: { _ in true }),
+                ], changes: .byPrimaryKey, isBounded: { _ in true }),
             ConnectorDescriptor(
                 name: "print", roles: [.sink],
                 options: [
                     OptionDescriptor("print-identifier", .string, "A prefix"),
                     OptionDescriptor("standard-error", .boolean, "Where to"),
-                ]),
+                ], changes: .every),
         ],
         formats: [
             FormatDescriptor(

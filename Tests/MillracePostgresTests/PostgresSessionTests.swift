@@ -124,6 +124,58 @@ struct PostgresSessionTests {
         #expect(try database.sql("SELECT name FROM made WHERE id IN (7, 99) ORDER BY id") == [["last 2"], ["2-299"]])
     }
 
+    @Test func takesChangesByKeyInTheirOrder() throws {
+        let database = try TestDatabase()
+        try database.sql("CREATE TABLE t (id int4, part text, name text UNIQUE, PRIMARY KEY (id, part))")
+        let session = try database.session()
+        try session.open()
+        var plan = database.sinkPlan(
+            "t", [Field("part", .string), Field("name", .string), Field("id", .bigInt)], key: ["id", "part"])
+        plan.isUpdating = true
+        let sink = try session.makeSink(plan)
+        func row(_ id: Int64, _ name: String) -> [Value] { [.string("p"), .string(name), .integer(id)] }
+        // Everything in one transaction: the last change of a key counts.
+        try sink.write([
+            (.insert, row(1, "a")), (.insert, row(2, "b")), (.insert, row(3, "c")), (.updateBefore, row(1, "a")),
+            (.updateAfter, row(1, "a2")), (.delete, row(2, "b")), (.delete, row(3, "c")), (.insert, row(3, "c2")),
+            (.delete, row(9, "never there")),
+        ])
+        try session.submit(0)
+        try session.wait(for: 0)
+        #expect(try database.sql("SELECT id, name FROM t ORDER BY id") == [["1", "a2"], ["3", "c2"]])
+        // A deleted row frees its name for another key.
+        try sink.write([(.insert, row(4, "a2")), (.delete, row(1, "a2"))])
+        try session.submit(1)
+        try sink.write([(.insert, row(5, "e"))])
+        try session.submit(2)
+        try session.wait(for: 2)
+        #expect(try database.sql("SELECT id, name FROM t ORDER BY id") == [["3", "c2"], ["4", "a2"], ["5", "e"]])
+        #expect(session.refusedRows == 0)
+        #expect(session.uncommittedRows == 0 && session.uncommittedBytes == 0)
+    }
+
+    @Test func aDeletionThatTheServerRefusesIsOneDeadLetter() throws {
+        let database = try TestDatabase()
+        try database.sql(
+            """
+            CREATE TABLE t (id int8 PRIMARY KEY, name text);
+            CREATE TABLE child (id int8 REFERENCES t); INSERT INTO t SELECT n FROM generate_series(1, 4) AS g(n);
+            INSERT INTO child VALUES (2)
+            """)
+        let session = try database.session()
+        try session.open()
+        var plan = database.sinkPlan("t", Self.pair, key: ["id"])
+        plan.isUpdating = true
+        let sink = try session.makeSink(plan)
+        try sink.write(
+            (1...3).map { (.delete, [.integer($0), .null]) } + [(.insert, [.integer(5), .string("new")])])
+        try session.submit(0)
+        try session.wait(for: 0)
+        #expect(try database.sql("SELECT id FROM t ORDER BY id") == [["2"], ["4"], ["5"]])
+        #expect(session.refusedRows == 1)
+        #expect(try database.sql("SELECT object FROM millrace.dead_letter") == [["t"]])
+    }
+
     @Test func storesPositionsAndDeadLetters() throws {
         let database = try TestDatabase()
         let session = try database.session()
@@ -135,7 +187,7 @@ struct PostgresSessionTests {
             reason: .undecodable, detail: "not JSON", time: 1_000_001)
         let position = SourcePosition(
             partition: partition, nextOffset: 42, replayOffset: 40, watermark: 5, emittedWatermark: 4)
-        try session.submit(ticket: 5, positions: ["bids": [position]], deadLetters: [letter])
+        try session.submit(ticket: 5, positions: [("bids", [position])], deadLetters: [letter])
         try session.wait(for: 5)
         let rows = try database.sql(
             """
@@ -229,7 +281,10 @@ struct PostgresSessionTests {
         #expect(letters.map { $0[4] } == ["bid 13", "bid 63", "bid 113", "bid 163", "bid 199"])
         #expect(letters.map { $0[5] != nil && $0[5]!.contains("trace") } == [false, true, false, false, false])
         #expect(letters[0][2] == "SQLSTATE 23514 (check violation), constraint \"t_id_check\"")
-        #expect(try database.sql("SELECT o.next_offset, c.commit_ticket FROM millrace.offsets o JOIN millrace.checkpoints c USING (shard)") == [["1", "1"]])
+        #expect(
+            try database.sql(
+                "SELECT o.next_offset, c.commit_ticket FROM millrace.offsets o JOIN millrace.checkpoints c USING (shard)"
+            ) == [["1", "1"]])
     }
 
     @Test func losesAndDoublesNothingWhenConnectionsBreak() throws {

@@ -71,6 +71,17 @@ extension PostgresSink {
     }
 }
 
+extension PostgresSink {
+    /// Writes changes.
+    func write(_ changes: [(kind: RowKind, row: [Value])]) throws {
+        let arena = BatchArena()
+        let rows = batch(plan.schema.fields, changes.map(\.row), arena)
+        rows.metadata.useKinds()
+        for (i, change) in changes.enumerated() { rows.metadata.kinds![i] = change.kind }
+        try write(rows) { _, _, detail in Issue.record("refused: \(detail)") }
+    }
+}
+
 extension PostgresSession {
     /// Drives until `ticket` is durable.
     func wait(for ticket: Int64, seconds: Int64 = 20) throws {
@@ -85,7 +96,7 @@ extension PostgresSession {
         let position = SourcePosition(
             partition: SourcePartition(topic: "bids", partition: 0), nextOffset: offset ?? ticket,
             replayOffset: offset ?? ticket)
-        try submit(ticket: ticket, positions: ["bids": [position]], deadLetters: letters)
+        try submit(ticket: ticket, positions: [("bids", [position])], deadLetters: letters)
     }
     @discardableResult
     func open(_ name: String = "p", fingerprint: String = "f", plan: String = "a\nb", reset: Bool = false) throws

@@ -14,7 +14,7 @@ import Testing
         ),
         (
             "INSERT INTO t SELECT (a FROM b",
-            "f.sql:1:25: error: expected \")\" but found \"FROM\"\n1 | INSERT INTO t SELECT (a FROM b\n  |                         ^^^^"
+            "f.sql:1:25: error: expected \")\" but found \"FROM\"\n1 | INSERT INTO t SELECT (a FROM b\n  |                         ^^^^\nhint: The \"(\" in line 1, column 22 is not closed."
         ),
         (
             "INSERT INTO t SELECT a FORM b",
@@ -22,7 +22,7 @@ import Testing
         ),
         (
             "ALTER TABLE t RENAME TO u",
-            "f.sql:1:1: error: ALTER TABLE is not supported\n1 | ALTER TABLE t RENAME TO u\n  | ^^^^^^^^^^^"
+            "f.sql:1:1: error: ALTER TABLE is not supported\n1 | ALTER TABLE t RENAME TO u\n  | ^^^^^^^^^^^\nhint: A file is planned as a whole; change or remove the CREATE statement itself."
         ),
         (
             "INSERT INTO t SELECT 'é', 'abc",
@@ -39,6 +39,21 @@ import Testing
     @Test func everyErrorOfAFileIsReported() {
         let result = SQLParser.parse("INSERT INTO t SELECT ,;\nSET 'a' = 'b';\nDROP TABLE x; CREATE TABL y (a INT);")
         #expect(result.diagnostics.map(\.range.start.line) == [1, 3, 3])
+        #expect(result.script.statements.count == 1)
+    }
+
+    /// What follows from a definition that could not be read is no error of its own; a misspelt name stays one.
+    @Test func lostDefinitionsAreKnown() {
+        let result = SQLParser.parse(
+            "CREATE TABLE a.b (x INT;\nCREATE TABEL c (x INT);\nCREATE VIEW IF NOT EXISTS `d` SELECT 1;")
+        #expect(result.lostNames.isSuperset(of: ["a.b", "c", "d"]))
+        #expect(result.diagnostics.count == 3)
+    }
+
+    /// An unclosed quote hides its own line, and a broken statement ends where the next one starts a line.
+    @Test func errorsBehindAnUnclosedQuoteAreReported() {
+        let result = SQLParser.parse("INSERT INTO t SELECT 'a FROM b;\nINSERT INTO t SELEC 1;\nINSERT INTO t SELECT 2;")
+        #expect(result.diagnostics.map(\.range.start.line) == [1, 2])
         #expect(result.script.statements.count == 1)
     }
 

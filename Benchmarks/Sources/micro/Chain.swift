@@ -31,7 +31,7 @@ final class Chain {
         let file = PipelineFile(path: "benchmark.sql", text: sql, variables: [:])
         guard let plan = file.plan else {
             print(file.rendered(file.diagnostics))
-            Measurement.fail("plan")
+            fail("plan")
         }
         self.plan = plan
         let limits = Limits()
@@ -72,7 +72,7 @@ final class Chain {
         head = operators[0]
         context.onReject = { (rejection: ShardContext.Rejection) throws(Diagnostic) in
             print(rejection.detail)
-            Measurement.fail("rejected")
+            fail("rejected")
         }
     }
 

@@ -1,50 +1,64 @@
 import CAllocationCount
 import Glibc
+import Workloads
 
-/// Times a piece of work and prints one line: nanoseconds (median and worst of the rounds) and allocations a row.
+/// What a row costs in one case.
+struct Figures {
+    var name: String
+    /// Nanoseconds a row: of the fastest round, the median, and the worst.
+    var best: Double
+    var median: Double
+    var worst: Double
+    var allocations: Double
+
+    var record: FlatRecord {
+        var record = FlatRecord()
+        record.set("case", name)
+        record.set("ns", median)
+        record.set("worst_ns", worst)
+        record.set("allocations", (allocations * 1000).rounded() / 1000)
+        return record
+    }
+}
+
 enum Measurement {
-    /// - Parameters:
-    ///   - rows: how many rows one call of `body` handles.
-    ///   - body: returns whether its answer was right.
-    static func run(_ name: String, rows: Int, _ body: () throws -> Bool) rethrows {
-        let calls = max(1, 20_000 / rows)
-        guard try body() else { fail(name) }
-        for _ in 0..<calls { _ = try body() }
+    static func run(_ item: MicroCase, quick: Bool = false) throws -> Figures {
+        let work = try item.prepare()
+        return try run(item, work, rounds: quick ? 3 : 15)
+    }
+
+    static func run(_ item: MicroCase, _ work: MicroCase.Work, rounds count: Int) throws -> Figures {
+        // Once to check, once to grow every buffer to its size.
+        for _ in 0..<2 { try round(item, work) }
         var rounds: [Double] = []
-        let before = millrace_allocation_count()
-        var isRight = true
-        for _ in 0..<15 {
-            let start = nanoseconds()
-            for _ in 0..<calls where try !body() { isRight = false }
-            rounds.append(Double(nanoseconds() - start) / Double(calls * rows))
+        var allocations: Int64 = 0
+        for _ in 0..<count {
+            let (seconds, new) = try round(item, work)
+            rounds.append(seconds / Double(item.calls * item.rows))
+            allocations += new
         }
-        guard isRight else { fail(name) }
-        let allocations = Double(millrace_allocation_count() - before) / Double(15 * calls * rows)
         rounds.sort()
-        print(
-            "\(pad(name, 44)) \(pad(text(rounds[7]), 9, left: true)) ns/row  worst \(pad(text(rounds[14]), 9, left: true))"
-                + "  \(pad(text(allocations), 7, left: true)) allocations/row")
+        return Figures(
+            name: item.name, best: rounds[0], median: rounds[count / 2], worst: rounds[count - 1],
+            allocations: Double(allocations) / Double(count * item.calls * item.rows))
     }
 
-    static func fail(_ name: String) -> Never {
-        print("\(name): wrong answer")
-        exit(1)
+    /// Nanoseconds and allocations of one round.
+    @discardableResult
+    private static func round(_ item: MicroCase, _ work: MicroCase.Work) throws -> (Double, Int64) {
+        var isRight = true
+        let before = millrace_allocation_count()
+        let start = nanoseconds()
+        for _ in 0..<item.calls where try !work.body() { isRight = false }
+        let result = (Double(nanoseconds() - start), millrace_allocation_count() - before)
+        guard isRight else { fail(item.name) }
+        try work.settle?()
+        return result
     }
 
-    private static func nanoseconds() -> Int {
+    static func nanoseconds() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return time.tv_sec * 1_000_000_000 + time.tv_nsec
-    }
-
-    private static func text(_ value: Double) -> String {
-        let scaled = Int((value * 100).rounded())
-        let fraction = scaled % 100
-        return "\(scaled / 100).\(fraction < 10 ? "0" : "")\(fraction)"
-    }
-
-    private static func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
-        let blanks = String(repeating: " ", count: max(0, width - text.utf8.count))
-        return left ? blanks + text : text + blanks
     }
 }

@@ -18,9 +18,25 @@ enum Messages {
                 + #""note":"none","flag":true,"pad":"xxxxxxxxxx"}"#)
     }
 
-    /// 2 kB, 60 fields, of which eight are used.
+    /// The fields of `wide` that nobody asks for.
+    static let otherFields = (0..<52).map { "field_\($0)" }
+
+    /// 2 kB, 60 fields of which eight are used, every eighth one.
     static func wide(_ i: Int) -> ByteRef {
-        let fields = (0..<60).map { #""field_\#($0)":"value \#($0) of record \#(i)""# }
+        let used = [
+            #""id":\#(1_000_000 + i)"#, #""account":"acc\#(100_000 + i)""#, #""amount":\#(i % 500).25"#,
+            #""country":"\#(["US", "GB", "DE", "FR"][i & 3])""#, #""quantity":\#(1 + i % 40)"#,
+            #""price":\#(i % 97).5"#, #""channel":"\#(["web", "app", "pos"][i % 3])""#, #""score":\#(i % 1000)"#,
+        ]
+        var fields: [String] = []
+        for (place, name) in otherFields.enumerated() {
+            switch place % 5 {
+            case 0: fields.append(#""\#(name)":\#(i * 31 + place)"#)
+            case 1: fields.append(#""\#(name)":\#(i % 2 == 0)"#)
+            default: fields.append(#""\#(name)":"value \#(place) of record \#(i), some text""#)
+            }
+            if place % 7 == 0 { fields.append(used[place / 7]) }
+        }
         return text("{" + fields.joined(separator: ",") + "}")
     }
 

@@ -12,5 +12,5 @@ int millrace_pin_thread(int cpu);
 /// Registers `fd` with `epoll`; `events` is an EPOLL* mask. Replaces an earlier registration of the same `fd`.
 int millrace_epoll_watch(int epoll, int fd, uint32_t events);
 int millrace_epoll_forget(int epoll, int fd);
-/// Waits at most `timeout_ms` (-1 for ever, 0 not at all); writes the ready descriptors and masks; returns how many.
-int millrace_epoll_wait(int epoll, int *fds, uint32_t *masks, int capacity, int timeout_ms);
+/// Waits at most `timeout_ms` (-1 for ever, 0 not at all); writes the ready descriptors; returns how many.
+int millrace_epoll_wait(int epoll, int *fds, int capacity, int timeout_ms);

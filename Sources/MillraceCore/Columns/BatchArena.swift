@@ -4,6 +4,7 @@
 public final class BatchArena {
     private var chunks: [UnsafeMutableBufferPointer<UInt8>] = []
     private var chunk = -1
+    private var heldBytes = 0
     // Private, and `allocate` a call: the compiler checks each access from outside for exclusivity.
     private var next: UnsafeMutablePointer<UInt8>
     private var remaining = 0
@@ -38,6 +39,7 @@ public final class BatchArena {
             if chunks[chunk].count >= count { return take(count) }
         }
         chunks.append(.allocate(capacity: max(chunkBytes, count)))
+        heldBytes += max(chunkBytes, count)
         chunk = chunks.count - 1
         return take(count)
     }
@@ -73,15 +75,21 @@ public final class BatchArena {
 
     /// Makes every earlier allocation invalid.
     public func reset() {
-        var kept = 0
-        chunks.removeAll { chunk in
-            kept += chunk.count
-            guard kept > keepBytes else { return false }
-            chunk.deallocate()
-            return true
-        }
+        if heldBytes > keepBytes { trim() }
         chunk = chunks.isEmpty ? -1 : 0
         next = chunks.first?.baseAddress ?? UnsafeMutablePointer(mutating: ByteRef.empty.start)
         remaining = chunks.first?.count ?? 0
+    }
+
+    private func trim() {
+        heldBytes = 0
+        chunks.removeAll { chunk in
+            guard heldBytes + chunk.count > keepBytes else {
+                heldBytes += chunk.count
+                return false
+            }
+            chunk.deallocate()
+            return true
+        }
     }
 }

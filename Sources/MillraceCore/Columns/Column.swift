@@ -94,7 +94,7 @@ public final class Column {
     public func clear() {
         count = 0
         allValid = true
-        for child in children { child.clear() }
+        if layout == .row || layout == .list { for child in children { child.clear() } }
     }
 
     @inlinable @inline(__always)

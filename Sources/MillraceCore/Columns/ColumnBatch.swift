@@ -5,6 +5,8 @@ public final class RowMetadata {
     public private(set) var origins: UnsafeMutablePointer<Int32>
     /// The event-time watermark (`EventTime`) as it stood *before* this row: a row is judged against the rows before it.
     public private(set) var watermarks: UnsafeMutablePointer<Int64>
+    /// What each row does; nil, the usual case, when every row is an insert. Only updating operators call `useKinds`.
+    public private(set) var kinds: UnsafeMutablePointer<RowKind>?
 
     public init(capacity: Int = 64) {
         self.capacity = capacity
@@ -15,7 +17,18 @@ public final class RowMetadata {
     deinit {
         origins.deallocate()
         watermarks.deallocate()
+        kinds?.deallocate()
     }
+
+    /// The origin of a retraction: its row was judged when it came, so nothing about it becomes a dead letter.
+    public static let retracted: Int32 = -2
+
+    /// From now on there are kinds; those of rows that nobody sets are undefined.
+    public func useKinds() {
+        if kinds == nil { kinds = .allocate(capacity: capacity) }
+    }
+
+    @inlinable public func kind(_ row: Int) -> RowKind { kinds.map { $0[row] } ?? .insert }
 
     /// Room for `rows` rows; keeps the contents.
     public func reserve(_ rows: Int) {
@@ -29,6 +42,12 @@ public final class RowMetadata {
         newWatermarks.update(from: watermarks, count: capacity)
         watermarks.deallocate()
         watermarks = newWatermarks
+        if let old = kinds {
+            let new = UnsafeMutablePointer<RowKind>.allocate(capacity: target)
+            new.update(from: old, count: capacity)
+            old.deallocate()
+            kinds = new
+        }
         capacity = target
     }
 
@@ -38,6 +57,14 @@ public final class RowMetadata {
             origins[i] = source.origins[Int(indices[i])]
             watermarks[i] = source.watermarks[Int(indices[i])]
         }
+        if source.kinds != nil || kinds != nil { gatherKinds(from: source, indices: indices, count: count) }
+    }
+
+    /// Apart, so that append-only batches pay one test a batch.
+    @inline(never)
+    private func gatherKinds(from source: RowMetadata, indices: UnsafePointer<Int32>, count: Int) {
+        useKinds()
+        for i in 0..<count { kinds![i] = source.kind(Int(indices[i])) }
     }
 }
 
@@ -65,7 +92,7 @@ public final class ColumnBatch {
 
     /// Forgets all rows of all columns.
     public func clear() {
-        for column in columns { column.clear() }
+        columns.forEachBorrowed { $0.clear() }
         count = 0
     }
 

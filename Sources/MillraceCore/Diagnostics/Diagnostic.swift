@@ -47,10 +47,7 @@ extension Diagnostic {
             text = "\(severity.rawValue): \(message)"
         } else {
             text = "\(file):\(range.start.line):\(range.start.column): \(severity.rawValue): \(message)"
-            // CR LF is one Character.
-            let lines = source.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
-            if range.start.line <= lines.count {
-                let line = String(lines[range.start.line - 1])
+            if let line = Self.line(at: range.start.offset, of: source) {
                 let number = String(range.start.line)
                 let width =
                     range.end.line == range.start.line
@@ -63,5 +60,18 @@ extension Diagnostic {
         }
         if let hint { text += "\nhint: \(hint)" }
         return text
+    }
+
+    /// The line that holds byte `offset`, without its end. Linear in the line, not in the file, so that many errors of a
+    /// large file are rendered fast.
+    private static func line(at offset: Int, of source: String) -> String? {
+        let bytes = source.utf8
+        guard let place = bytes.index(bytes.startIndex, offsetBy: offset, limitedBy: bytes.endIndex) else { return nil }
+        let end = bytes[place...].firstIndex(of: 0x0A) ?? bytes.endIndex
+        var start = place
+        while start > bytes.startIndex, bytes[bytes.index(before: start)] != 0x0A { start = bytes.index(before: start) }
+        var line = bytes[start..<end]
+        if line.last == 0x0D { line.removeLast() }
+        return String(decoding: line, as: UTF8.self)
     }
 }

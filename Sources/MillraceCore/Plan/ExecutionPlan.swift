@@ -53,6 +53,8 @@ public enum NodeKind: Hashable, Sendable {
     case windowAggregate(WindowAggregatePlan)
     /// GROUP BY without a window: final result at the end of bounded input. Keys, then aggregates.
     case groupAggregate(keys: [Int], aggregates: [AggregateCall])
+    /// GROUP BY without a window over a stream. Keys, then aggregates.
+    case updatingAggregate(UpdatingAggregatePlan)
     /// Rows of all inputs, equal schemas; event time is the minimum of the inputs'.
     case union
     /// Writes to `sinks[index]`.
@@ -240,12 +242,14 @@ public struct SinkPlan: Hashable, Sendable {
     /// Metadata keys of the columns behind `schema`'s physical ones: name of the column -> connector key.
     public var metadata: [String: String]
     public var primaryKey: [String]
+    /// Rows come with kinds: updates and deletions by `primaryKey`.
+    public var isUpdating: Bool
     /// Where the table name stands in the SQL file, for errors found when the database is asked.
     public var range: SourceRange
 
     public init(
         name: String, connector: String, options: [String: String], schema: Schema, metadata: [String: String] = [:],
-        primaryKey: [String] = [], range: SourceRange = .none
+        primaryKey: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
     ) {
         self.name = name
         self.connector = connector
@@ -253,6 +257,7 @@ public struct SinkPlan: Hashable, Sendable {
         self.schema = schema
         self.metadata = metadata
         self.primaryKey = primaryKey
+        self.isUpdating = isUpdating
         self.range = range
     }
 }

@@ -56,13 +56,24 @@ public struct ConnectorDescriptor: Hashable, Sendable {
     /// A scan may end by itself (file, database table): usable as the static side of a join. Kafka: only with
     /// `scan.bounded.mode`.
     public var isBounded: @Sendable ([String: String]) -> Bool
-    /// Rows of a key replace older ones (upsert sinks).
-    public var supportsUpsert: Bool
+    /// What it takes as a sink.
+    public var changes: SinkChanges
+
+    /// Changes of rows that a sink can take.
+    public enum SinkChanges: Hashable, Sendable {
+        /// New rows, nothing else.
+        case insertOnly
+        /// Updates and deletions by the table's PRIMARY KEY.
+        case byPrimaryKey
+        /// Any, as they come.
+        case every
+    }
 
     public init(
         name: String, aliases: [String] = [], roles: Set<Role>, options: [OptionDescriptor],
         openPrefixes: [String] = [], metadata: [Metadata] = [], takesFormat: Bool = false, takesKeyFormat: Bool = false,
-        supportsUpsert: Bool = false, isBounded: @escaping @Sendable ([String: String]) -> Bool = { _ in false }
+        changes: SinkChanges = .insertOnly,
+        isBounded: @escaping @Sendable ([String: String]) -> Bool = { _ in false }
     ) {
         self.name = name
         self.aliases = aliases
@@ -72,7 +83,7 @@ public struct ConnectorDescriptor: Hashable, Sendable {
         self.metadata = metadata
         self.takesFormat = takesFormat
         self.takesKeyFormat = takesKeyFormat
-        self.supportsUpsert = supportsUpsert
+        self.changes = changes
         self.isBounded = isBounded
     }
 

@@ -45,7 +45,7 @@ final class ForestRun<Node: ForestNode, Sum: ForestSum> {
     }
 
     func score(_ inputs: [Column], rows: Int, into columns: [Column]) {
-        for column in columns {
+        columns.forEachBorrowed { column in
             column.clear()
             column.reserve(rows)
         }
@@ -54,12 +54,14 @@ final class ForestRun<Node: ForestNode, Sum: ForestSum> {
             let count = min(chunkRows, rows - start)
             rowStates.update(repeating: CellState.valid, count: count)
             for index in 0..<sources.count {
-                gather(inputs[index], sources[index], at: index, from: start, count: count)
+                inputs.withBorrowed(index) { gather($0, sources[index], at: index, from: start, count: count) }
             }
             forest.run(features, width: width, rows: count, into: sums)
             let groups = forest.groups
             for row in 0..<count { transform.apply(sums + row &* groups, count: groups) }
-            for index in 0..<outputs.count { scatter(outputs[index], into: columns[index], from: start, count: count) }
+            for index in 0..<outputs.count {
+                columns.withBorrowed(index) { scatter(outputs[index], into: $0, from: start, count: count) }
+            }
             start += count
         }
     }

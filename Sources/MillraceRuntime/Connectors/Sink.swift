@@ -62,8 +62,9 @@ public protocol SinkSession: AnyObject {
     var canSubmit: Bool { get }
     /// Sends everything written since the last submit, with the positions reached, as one unit numbered `ticket`
     /// (ascending). Never blocks. With no rows, dead letters or moved positions the caller does not call it.
-    func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]) throws(Diagnostic)
-    /// Moves bytes and collects results after the descriptor was ready or the deadline passed. Reconnects with backoff.
+    func submit(ticket: Int64, positions: SourceProgress, deadLetters: [DeadLetter]) throws(Diagnostic)
+    /// Moves bytes and collects results. Called when the descriptor was ready (always, when there is none), after the
+    /// deadline, and every 100 ms. Reconnects with backoff.
     /// Returns the newest durable ticket (-1 before the first). Throws only what cannot pass by itself (fenced, permission).
     func drive(now: Int64) throws(Diagnostic) -> Int64
     /// Waits until everything submitted is durable, or `deadlineMicroseconds` (monotonic) has passed; then closes.

@@ -35,6 +35,9 @@ public struct SourcePosition: Hashable, Sendable {
     }
 }
 
+/// What a commit says of the sources: one entry each, without positions when the source has not moved since the last one.
+public typealias SourceProgress = [(source: SourceName, positions: [SourcePosition])]
+
 public enum SourceStatus: Sendable {
     /// More may be there now: poll again soon.
     case more
@@ -46,7 +49,8 @@ public enum SourceStatus: Sendable {
 
 /// A stream of rows from outside. Owned by one shard thread; never blocks in `poll`.
 public protocol Source: AnyObject {
-    /// Becomes readable when `poll` would return something; -1 when `poll` may always be called.
+    /// Becomes readable when `poll` would return something; -1 when `poll` may always be called. `poll` is called when it
+    /// is readable, after `more`, at `wakeDeadline`, and every 100 ms.
     var descriptor: Int32 { get }
     /// Known partitions; grows when new ones are discovered, never reorders. `RecordTable.partition` indexes it.
     var partitions: [SourcePartition] { get }

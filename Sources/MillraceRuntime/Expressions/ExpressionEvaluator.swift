@@ -12,11 +12,14 @@ public final class ExpressionEvaluator {
     private let frame: UnsafeMutablePointer<Frame>
     /// Columns of the registers; input and field registers hold nil.
     private let owned: [Column?]
+    private let isOwned: [Bool]
     private let scratch = ByteBuffer()
     private let literals = BatchArena(chunkBytes: 1 << 12)
     private var capacity = 0
     /// Reused by `filter`.
     private var passed: [Int32] = []
+    /// What `evaluate` returned last: the same columns, unless the input's are other ones.
+    private var results: [Column] = []
 
     /// Fails with `.user` for a function or cast that is not supported, with `.bug` for operands of a wrong type.
     public init(_ expressions: [Expression]) throws(Diagnostic) {
@@ -28,6 +31,7 @@ public final class ExpressionEvaluator {
             case .input, .view: nil
             }
         }
+        isOwned = owned.map { $0 != nil }
         frame = .allocate(capacity: 1)
         let cells = UnsafeMutablePointer<Cells>.allocate(capacity: count)
         let columns = UnsafeMutablePointer<Unmanaged<Column>>.allocate(capacity: count)
@@ -70,17 +74,23 @@ public final class ExpressionEvaluator {
     public func evaluate(_ batch: ColumnBatch, context: ShardContext) -> [Column] {
         run(batch, context)
         let rows = batch.count
-        var results: [Column] = []
-        results.reserveCapacity(program.outputs.count)
-        for register in program.outputs {
+        var isOld = results.count == program.outputs.count
+        for (place, register) in program.outputs.enumerated() {
             let index = Int(register)
-            if let column = owned[index] {
-                if column.layout != .row { column.count = rows }
-                column.allValid = frame.pointee.cells[index].allValid
-                results.append(column)
-            } else {
-                results.append(frame.pointee.columns[index].takeUnretainedValue())
+            let column = frame.pointee.columns[index]
+            if isOwned[index] {
+                let allValid = frame.pointee.cells[index].allValid
+                column._withUnsafeGuaranteedRef { column in
+                    if column.layout != .row { column.count = rows }
+                    column.allValid = allValid
+                }
             }
+            if isOld {
+                isOld = results.withBorrowed(place) { Unmanaged.passUnretained($0).toOpaque() } == column.toOpaque()
+            }
+        }
+        if !isOld {
+            results = program.outputs.map { frame.pointee.columns[Int($0)].takeUnretainedValue() }
         }
         return results
     }
@@ -120,10 +130,12 @@ public final class ExpressionEvaluator {
         let rows = batch.count
         let frame = frame
         if rows > capacity { grow(rows) }
-        for (register, column) in program.inputs {
-            let column = batch.columns[column]
-            frame.pointee.cells[Int(register)] = Cells(column)
-            frame.pointee.columns[Int(register)] = Unmanaged.passUnretained(column)
+        let columns = batch.columns
+        for (register, place) in program.inputs {
+            columns.withBorrowed(place) { column in
+                frame.pointee.cells[Int(register)] = Cells(column)
+                frame.pointee.columns[Int(register)] = Unmanaged.passUnretained(column)
+            }
         }
         frame.pointee.rows = rows
         frame.pointee.arena = Unmanaged.passUnretained(context.arena)

@@ -19,7 +19,11 @@ struct JoinTime {
 
     /// What was emitted before a restart: the minimum of the inputs'.
     mutating func restore(_ watermark: Int64, port: Int) -> Int64 {
-        if port == 0 { restoredLeft = max(restoredLeft, watermark) } else { restoredRight = max(restoredRight, watermark) }
+        if port == 0 {
+            restoredLeft = max(restoredLeft, watermark)
+        } else {
+            restoredRight = max(restoredRight, watermark)
+        }
         return min(restoredLeft, restoredRight)
     }
 }
@@ -59,7 +63,8 @@ struct TimeHeap {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && entries[child] < entries[least] {
+            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && entries[child] < entries[least]
+            {
                 least = child
             }
             if least == parent { break }

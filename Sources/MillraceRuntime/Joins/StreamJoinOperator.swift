@@ -159,8 +159,9 @@ public final class StreamJoinOperator: Operator {
             if port == 0 { buckets[Int(key)].left.append(number) } else { buckets[Int(key)].right.append(number) }
         }
         guard isInterval else { return }
-        let expiry = sum(sum(rowTime, side.reach), 1)
-        side.expiry.insert(number, time: expiry)
+        // A row that is read again may be what another one, still to be read again, was matched with.
+        let expiry = expiry(of: made, side)
+        side.expiry.insert(number, time: made.isReplayed ? max(expiry, sum(emittedWatermark, 1)) : expiry)
     }
 
     private func probe(_ own: JoinRow, _ number: Int32, _ port: Int, _ origin: Int32, _ context: ShardContext)
@@ -264,19 +265,17 @@ public final class StreamJoinOperator: Operator {
         try settle(context)
         var gone: [(port: Int, number: Int32)] = []
         while left.expiry.firstTime <= watermark, !left.expiry.isEmpty {
-            let expiry = left.expiry.firstTime
             let number = left.expiry.removeFirst()
             let row = left.rows[Int(number)]
             if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].left) }
-            try release(row, 0, expiry, context)
+            try release(row, 0, context)
             gone.append((0, number))
         }
         while right.expiry.firstTime <= watermark, !right.expiry.isEmpty {
-            let expiry = right.expiry.firstTime
             let number = right.expiry.removeFirst()
             let row = right.rows[Int(number)]
             if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].right) }
-            try release(row, 1, expiry, context)
+            try release(row, 1, context)
             gone.append((1, number))
         }
         try emit(alone.output(), context: context)
@@ -290,11 +289,15 @@ public final class StreamJoinOperator: Operator {
     }
 
     /// An unmatched row leaves alone, unless it had left so before a restart.
-    private func release(_ row: JoinRow, _ port: Int, _ expiry: Int64, _ context: ShardContext) throws(Diagnostic) {
-        guard port == 0 ? left.isKeptAlone : right.isKeptAlone, !row.isMatched else { return }
-        if row.isReplayed, expiry <= emittedWatermark { return }
+    private func release(_ row: JoinRow, _ port: Int, _ context: ShardContext) throws(Diagnostic) {
+        let side = port == 0 ? left : right
+        guard side.isKeptAlone, !row.isMatched else { return }
+        if row.isReplayed, expiry(of: row, side) <= emittedWatermark { return }
         try appendAlone(row, port, context)
     }
+
+    /// The watermark at which every partner would be late.
+    private func expiry(of row: JoinRow, _ side: Side) -> Int64 { sum(sum(row.time, side.reach), 1) }
 
     private func held(_ watermark: Int64) -> Int64 {
         if watermark == EventTime.end || watermark == EventTime.none { return watermark }

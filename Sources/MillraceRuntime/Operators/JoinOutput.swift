@@ -9,10 +9,14 @@ final class JoinOutput {
     private let probeColumns: [Column]
     private let buildColumns: [Column]
     private let output: ColumnBatch
+    private let gathered: [Column]
+    /// The probe side's columns as last seen, and the output's when they pass as they are.
+    private var probed: [Column] = []
+    private var passed: [Column] = []
     private let metadata = RowMetadata()
     /// Pairs after the residual condition and with the unmatched rows of a left join.
     private var final = JoinMatches()
-    private var passed: [Bool] = []
+    private var isMatch: [Bool] = []
     private var isRejected: [Bool] = []
     /// Probe rows of a `semi` or `anti` join.
     private let chosen = RowSelection()
@@ -27,7 +31,8 @@ final class JoinOutput {
         self.object = object
         probeColumns = probe.fields.map { Column($0.type) }
         buildColumns = build.fields.map { Column($0.type) }
-        output = ColumnBatch(columns: probeColumns + buildColumns)
+        gathered = probeColumns + buildColumns
+        output = ColumnBatch(columns: gathered)
     }
 
     /// The output of the probe rows `rows`, whose candidate pairs are `matches`. Valid until the next call.
@@ -39,20 +44,20 @@ final class JoinOutput {
             return output
         }
         final.clear()
-        passed.removeAll(keepingCapacity: true)
+        isMatch.removeAll(keepingCapacity: true)
         isRejected.removeAll(keepingCapacity: true)
         if let residual, !matches.probe.isEmpty {
             isRejected.append(contentsOf: repeatElement(false, count: rows.count))
-            passed.append(contentsOf: repeatElement(false, count: matches.probe.count))
+            isMatch.append(contentsOf: repeatElement(false, count: matches.probe.count))
             gather(matches, probe, build)
-            for pair in try passing(residual, matches, rows, context) { passed[Int(pair)] = true }
+            for pair in try passing(residual, matches, rows, context) { isMatch[Int(pair)] = true }
         }
         var pair = 0
         chosen.clear()
         for row in rows {
             var found = false
             while pair < matches.probe.count, Int(matches.probe[pair]) == row {
-                if passed.isEmpty || passed[pair] {
+                if isMatch.isEmpty || isMatch[pair] {
                     final.append(probe: Int32(row), build: matches.build[pair])
                     found = true
                 }
@@ -91,14 +96,18 @@ final class JoinOutput {
         if isIdentity { for i in 0..<count where Int(pairs.probe[i]) != i { isIdentity = false } }
         pairs.probe.withUnsafeBufferPointer { indices in
             guard !isIdentity, let base = indices.baseAddress else {
-                output.columns.replaceSubrange(0..<probeColumns.count, with: probe.columns)
+                if passed.isEmpty || !probed.isSameArray(as: probe.columns) {
+                    probed = probe.columns
+                    passed = probed + buildColumns
+                }
+                output.columns = passed
                 output.metadata = probe.metadata
                 return
             }
             for (i, column) in probeColumns.enumerated() {
                 column.gather(from: probe.columns[i], indices: base, count: count)
-                output.columns[i] = column
             }
+            output.columns = gathered
             metadata.gather(from: probe.metadata, indices: base, count: count)
             output.metadata = metadata
         }

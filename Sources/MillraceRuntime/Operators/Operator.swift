@@ -16,6 +16,9 @@ public final class ShardContext {
     /// Rows of the source below this offset have been applied before a restart: they rebuild windows, nothing else.
     /// By partition index of the current source; empty when nothing is replayed.
     public var appliedOffsets: [Int64] = []
+    /// Of the rows below `appliedOffsets`, those from here on that are late for a window aggregate still need a dead letter:
+    /// by aggregate (`LateWindow.window`), then partition. Empty: none.
+    var undecidedOffsets: [[Int64]] = []
 
     public struct Rejection {
         /// -1 when no source record stands behind the row.
@@ -23,6 +26,8 @@ public final class ShardContext {
         public var reason: RowErrorCode
         public var object: String
         public var detail: String
+        /// Of a late row: the window it missed.
+        public var late: LateWindow?
     }
 
     public init(clock: any Clock, limits: Limits = Limits(), log: Log = .silent, arena: BatchArena = BatchArena()) {
@@ -40,12 +45,23 @@ public final class ShardContext {
         return partition < appliedOffsets.count && records.offset[Int(origin)] < appliedOffsets[partition]
     }
 
-    /// Sends a row to the dead-letter table. Replayed rows were judged before the restart: nothing happens.
-    public func reject(origin: Int32, _ reason: RowErrorCode, object: String, detail: @autoclosure () -> String)
-        throws(Diagnostic)
-    {
-        if isReplayed(origin: origin) { return }
-        try onReject(Rejection(origin: origin, reason: reason, object: object, detail: detail()))
+    /// Sends a row to the dead-letter table. Replayed rows were judged before the restart, retractions when their row came:
+    /// nothing happens.
+    public func reject(
+        origin: Int32, _ reason: RowErrorCode, object: String, detail: @autoclosure () -> String,
+        late: LateWindow? = nil
+    ) throws(Diagnostic) {
+        if origin == RowMetadata.retracted { return }
+        if isReplayed(origin: origin), !isUndecided(origin: origin, late) { return }
+        try onReject(Rejection(origin: origin, reason: reason, object: object, detail: detail(), late: late))
+    }
+
+    /// A replayed row that had come late in the run before, or may have: the verdict was not yet durable.
+    private func isUndecided(origin: Int32, _ late: LateWindow?) -> Bool {
+        guard let late, late.window < undecidedOffsets.count, origin >= 0, let records else { return false }
+        let partition = Int(records.partition[Int(origin)])
+        let offsets = undecidedOffsets[late.window]
+        return partition < offsets.count && records.offset[Int(origin)] >= offsets[partition]
     }
 }
 

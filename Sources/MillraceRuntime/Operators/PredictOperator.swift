@@ -13,6 +13,9 @@ public final class PredictOperator: Operator {
     private let sliceResults: [Column]
     private let versionColumn = Column(.string)
     private let output = ColumnBatch(columns: [])
+    /// The input's columns as last seen, and the model's among them.
+    private var inputColumns: [Column] = []
+    private var arguments: [Column] = []
     private let selection = RowSelection()
 
     /// - Parameters:
@@ -34,8 +37,9 @@ public final class PredictOperator: Operator {
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
-        let inputs = plan.arguments.map { batch.columns[$0] }
-        for column in results { column.clear() }
+        bind(batch.columns)
+        let inputs = arguments
+        results.forEachBorrowed { $0.clear() }
         if batch.count <= limit {
             scorer.score(inputs, rows: batch.count, into: results, arena: context.arena)
         } else {
@@ -54,18 +58,16 @@ public final class PredictOperator: Operator {
                 start += rows
             }
         }
-        for column in results where column.count != batch.count {
+        if results.containsBorrowed(where: { $0.count != batch.count }) {
             throw Diagnostic(
-                "model of \"\(object)\" returned \(column.count) rows for \(batch.count)", fault: .bug)
+                "model of \"\(object)\" did not return one row for each of \(batch.count)", fault: .bug)
         }
-        output.columns = batch.columns + results
         if plan.versionColumn != nil {
             versionColumn.fill(.string(version), rows: batch.count, arena: context.arena)
-            output.columns.append(versionColumn)
         }
         output.count = batch.count
         output.metadata = batch.metadata
-        guard results.contains(where: { !$0.allValid }) else {
+        guard results.containsBorrowed(where: { !$0.allValid }) else {
             try emit(output, context: context)
             return
         }
@@ -80,5 +82,14 @@ public final class PredictOperator: Operator {
             }
         }
         try emit(selection.apply(output), context: context)
+    }
+
+    /// Arguments and output are made anew only for other input columns.
+    private func bind(_ columns: [Column]) {
+        guard inputColumns.isEmpty || !inputColumns.isSameArray(as: columns) else { return }
+        inputColumns = columns
+        arguments = plan.arguments.map { columns[$0] }
+        output.columns = columns + results
+        if plan.versionColumn != nil { output.columns.append(versionColumn) }
     }
 }

@@ -21,7 +21,7 @@ public final class ProjectOperator: Operator {
         output.columns = columns
         output.count = batch.count
         output.metadata = batch.metadata
-        if columns.contains(where: { !$0.allValid }), try findErrors(columns, batch, context) {
+        if columns.containsBorrowed(where: { !$0.allValid }), try findErrors(columns, batch, context) {
             try emit(selection.apply(output), context: context)
         } else {
             try emit(output, context: context)

@@ -26,6 +26,10 @@ public final class UnionOperator: Operator {
             combined = max(combined, min(others, batch.metadata.watermarks[row]))
             metadata.watermarks[row] = combined
         }
+        if batch.metadata.kinds != nil || metadata.kinds != nil {
+            metadata.useKinds()
+            for row in 0..<batch.count { metadata.kinds![row] = batch.metadata.kind(row) }
+        }
         output.columns = batch.columns
         output.count = batch.count
         output.metadata = metadata

@@ -38,12 +38,16 @@ public final class UnnestOperator: Operator {
             if collection.isValid(row) { match(collection, row) }
             // Fan-out stays bounded: rows leave in batches, cut between input rows.
             if matches.probe.count >= limits.batchRows, row + 1 < batch.count {
-                try emit(output.make(matches, rows: start..<row + 1, probe: probe, build: build, context: context), context: context)
+                try emit(
+                    output.make(matches, rows: start..<row + 1, probe: probe, build: build, context: context),
+                    context: context)
                 matches.clear()
                 start = row + 1
             }
         }
-        try emit(output.make(matches, rows: start..<batch.count, probe: probe, build: build, context: context), context: context)
+        try emit(
+            output.make(matches, rows: start..<batch.count, probe: probe, build: build, context: context),
+            context: context)
     }
 
     /// The columns of the elements, by element.

@@ -11,13 +11,19 @@ public final class Shard {
     private let observer: any ShardObserver
     private let loop = EventLoop()
     private let stopRequested = Atomic<Bool>(false)
-    private var inputs: [ShardInput]
+    private let inputs: [ShardInput]
+    /// Those whose positions are committed, and their places among `inputs`.
+    private let streams: [ShardInput]
+    private let streamPlaces: [Int]
     private let sinks: [SinkOperator]
-    private var deadLetters: [DeadLetter] = []
-    private var commits: CommitQueue
+    private let sessions: [ShardSession]
+    /// Of all sources.
+    private let replay = Replay()
+    private let commits: CommitQueue
     private var rejections: RejectionLog
-    /// Each session's connection as it was when last watched.
-    private var generations: [Int]
+    /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
+    private var lastSubmit: Int64 = 0
+    private var lastHeartbeat: Int64 = 0
 
     /// Positions alone (no rows) are committed this often; replay covers what lies between.
     private static let positionsIntervalMicroseconds: Int64 = 200_000
@@ -29,11 +35,15 @@ public final class Shard {
         self.context = context
         self.observer = observer
         inputs = graph.inputs.map { ShardInput($0) }
+        streamPlaces = inputs.indices.filter { [inputs] in !inputs[$0].plan.isStatic }
+        streams = streamPlaces.map { [inputs] in inputs[$0] }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
-        generations = graph.sessions.map(\.connectionGeneration)
+        sessions = graph.sessions.map { ShardSession($0) }
         rejections = RejectionLog(
             isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
-        commits = CommitQueue(sessions: graph.sessions, checkpoint: graph.checkpoint)
+        commits = CommitQueue(
+            sources: streams.map(\.plan.name), sessions: sessions,
+            checkpoint: sessions.first { $0.session === graph.checkpoint })
     }
 
     /// Ends `run` after the batch in hand; from any thread.
@@ -47,20 +57,50 @@ public final class Shard {
     /// - Parameter positions: where the last run left off, by source name.
     /// - Throws: the first error that cannot pass by itself. What was committed stays committed.
     public func run(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
-        context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
-        defer { for input in inputs { input.source.close() } }
-        try loadStaticTables()
-        try start(from: positions)
+        defer { close() }
+        try begin(from: positions)
         while !stopRequested.load(ordering: .acquiring) {
-            let working = try pollOnce()
-            try tick()
-            try submitIfDue(force: false)
-            try drive()
-            if inputs.allSatisfy(\.isFinished) { break }
-            if !working { try waitForWork() }
+            switch try turn() {
+            case .working: waitForWork(atMost: 0)
+            case .waiting: waitForWork(atMost: Shard.heartbeatMicroseconds)
+            case .finished:
+                try finish()
+                return
+            }
         }
         try finish()
     }
+
+    /// What one turn came to: whether there is more to do at once.
+    package enum Turn { case working, waiting, finished }
+
+    /// The parts of `run`, for tests that run several shards by turns on one thread.
+    package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
+        context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
+        try loadStaticTables()
+        try start(from: positions)
+    }
+
+    package func turn() throws(Diagnostic) -> Turn {
+        let now = context.clock.monotonicMicroseconds()
+        beat(now)
+        try pollInputs(now)
+        try tick()
+        var isWorking = false
+        if let exchange = graph.exchange {
+            isWorking = try exchange.turn(mayEmit: { [unowned self] in !self.isHeldBack }, context: context)
+            reportWrites()
+            commits.open.deadLetters += exchange.release()
+        }
+        try submitIfDue(now, force: false)
+        // A commit that has ended frees its slot: what has gathered meanwhile must not wait for the next event.
+        if try drive(now) { try submitIfDue(now, force: false) }
+        if !inputs.containsBorrowed(where: { !$0.isFinished }), graph.exchange?.isComplete ?? true { return .finished }
+        if isWorking { return .working }
+        return mayPoll && inputs.containsBorrowed(where: { $0.isReady && !$0.isFinished }) ? .working : .waiting
+    }
+
+    package func close() { for input in inputs { input.source.close() } }
 
     // MARK: Start
 
@@ -69,50 +109,67 @@ public final class Shard {
             try inputs[i].source.start(from: [])
             while !inputs[i].isFinished {
                 if stopRequested.load(ordering: .acquiring) { return }
-                if case .drained = try poll(i) { loop.wait(1000) }
+                try poll(inputs[i])
+                if !inputs[i].isReady { loop.wait(1000) }
             }
         }
     }
 
     private func start(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
+        for (index, window) in graph.operators.lazy.compactMap({ $0 as? WindowAggregateOperator }).enumerated() {
+            window.restore(EmittedWindows(positions, window: index), index: index)
+        }
+        let windows = graph.operators.count { $0 is WindowAggregateOperator }
+        graph.exchange?.start(inputs, wake: loop.waker)
         for i in inputs.indices where !inputs[i].plan.isStatic {
-            try inputs[i].start(from: positions[inputs[i].plan.name] ?? [])
+            inputs[i].watermark?.share(replay)
+            try inputs[i].start(from: positions, windows: windows)
             loop.watch(inputs[i].source.descriptor)
         }
-        commits.lastPositions = context.clock.monotonicMicroseconds()
+        for input in streams { input.watermark?.hold() }
+        lastSubmit = context.clock.monotonicMicroseconds()
     }
 
     // MARK: Work
 
-    /// One poll of every source that may be polled; true when at least one had something.
-    private func pollOnce() throws(Diagnostic) -> Bool {
-        guard !isHeldBack else { return false }
-        var working = false
-        for i in inputs.indices where !inputs[i].isFinished {
-            if case .more = try poll(i) { working = true }
-        }
-        return working
+    /// Now and then everything is looked at, ready or not, so that a missed wake-up costs no more than the interval.
+    private func beat(_ now: Int64) {
+        guard now - lastHeartbeat >= Shard.heartbeatMicroseconds else { return }
+        lastHeartbeat = now
+        inputs.forEachBorrowed { $0.isReady = true }
+        sessions.forEachBorrowed { $0.isReady = true }
+    }
+
+    /// One poll of every source that has something, unless the sinks are full.
+    private func pollInputs(_ now: Int64) throws(Diagnostic) {
+        guard mayPoll else { return }
+        try inputs.forEachBorrowed { (input) throws(Diagnostic) in if input.isDue(now) { try poll(input) } }
     }
 
     /// A full sink makes the shard stop fetching; librdkafka then stops by its own queue bound.
     private var isHeldBack: Bool {
         if commits.awaitsFlush { return true }
-        for session in graph.sessions {
-            if session.uncommittedRows >= context.limits.uncommittedRows
-                || session.uncommittedBytes >= context.limits.uncommittedBytes
-            {
-                return true
-            }
+        let limits = context.limits
+        return sessions.containsBorrowed { each in
+            each.session.uncommittedRows >= limits.uncommittedRows
+                || each.session.uncommittedBytes >= limits.uncommittedBytes
         }
-        return false
     }
 
-    private func poll(_ i: Int) throws(Diagnostic) -> SourceStatus {
-        let input = inputs[i]
+    /// Closed windows wait for other shards' commits: what they hold is bounded like rows that wait for their own.
+    private var waitsForExchange: Bool {
+        graph.exchange.map { $0.waitingRows >= context.limits.uncommittedRows } ?? false
+    }
+
+    private var mayPoll: Bool { !isHeldBack && !waitsForExchange }
+
+    private func poll(_ input: ShardInput) throws(Diagnostic) {
+        let wasReplaying = replay.partitions > 0
         context.arena.reset()
         context.records = input.batch.records
         context.source = input.index
         context.appliedOffsets = input.appliedOffsets
+        context.undecidedOffsets = input.undecidedOffsets
         let status = try input.source.poll(into: input.batch)
         let records = input.batch.records.count
         if records > 0 || input.batch.rows.count > 0 {
@@ -133,7 +190,11 @@ public final class Shard {
         }
         context.records = nil
         context.appliedOffsets = []
-        return status
+        context.undecidedOffsets = []
+        if wasReplaying, replay.partitions == 0 {
+            for stream in streams { try stream.watermark?.resume(context) }
+        }
+        if case .more = status { input.isReady = true } else { input.isReady = false }
     }
 
     private func process(_ input: ShardInput) throws(Diagnostic) {
@@ -141,25 +202,26 @@ public final class Shard {
         guard rows.count > 0 else { return }
         rows.metadata.reserve(rows.count)
         rows.metadata.watermarks.update(repeating: EventTime.none, count: rows.count)
-        let before = commits.writtenRows
+        let before = commits.open.rows
         try input.head.process(rows, port: 0, context: context)
         reportWrites()
         // For a window the record that made it fire counts, not those that lie in it.
-        if commits.writtenRows > before { commits.sample(input.batch.records) }
+        if commits.open.rows > before { commits.sample(input.batch.records) }
     }
 
     private func reportWrites() {
-        for sink in sinks where sink.writtenRows > 0 {
+        sinks.forEachBorrowed { sink in
+            guard sink.writtenRows > 0 else { return }
             observer.wrote(sink: sink.object, rows: sink.writtenRows)
-            commits.writtenRows += sink.writtenRows
+            commits.open.rows += sink.writtenRows
             sink.writtenRows = 0
         }
     }
 
     /// Idle partitions and the wall clock move event time without a record.
     private func tick() throws(Diagnostic) {
-        for input in inputs where !input.isFinished {
-            guard let watermark = input.watermark else { continue }
+        try inputs.forEachBorrowed { (input) throws(Diagnostic) in
+            guard !input.isFinished, let watermark = input.watermark else { return }
             let now = context.clock.wallMicroseconds()
             if let deadline = watermark.nextDeadline, now >= deadline {
                 context.source = input.index
@@ -200,11 +262,18 @@ public final class Shard {
                 hint: Shard.place(of: letter)
                     + "Table \"\(letter.source)\" has 'errors' = 'fail'; with 'dead-letter' the run leaves such rows out."
             )
-        case .deadLetter: if keepsDeadLetters { deadLetters.append(letter) }
+        case .deadLetter:
+            guard rejections.isKept else { return }
+            if let exchange = graph.exchange, let late = rejection.late, let input, let partition = letter.partition,
+                let place = inputs.firstIndex(where: { $0 === input }),
+                let index = input.source.partitions.firstIndex(of: partition),
+                exchange.hold(letter, late, input: place, partition: index)
+            {
+                return
+            }
+            commits.open.deadLetters.append(letter)
         }
     }
-
-    private var keepsDeadLetters: Bool { rejections.isKept }
 
     /// Where the record stands, as a sentence.
     private static func place(of letter: DeadLetter) -> String {
@@ -232,83 +301,104 @@ public final class Shard {
 
     // MARK: Commit
 
-    private func submitIfDue(force: Bool) throws(Diagnostic) {
-        let now = context.clock.monotonicMicroseconds()
-        let hasRows = commits.writtenRows > 0 || !deadLetters.isEmpty
-        let hasMoved = inputs.contains { $0.hasMoved }
-        let positionsAreDue = hasMoved && (force || now - commits.lastPositions >= Shard.positionsIntervalMicroseconds)
+    private func submitIfDue(_ now: Int64, force: Bool) throws(Diagnostic) {
+        let hasRows = commits.open.rows > 0 || !commits.open.deadLetters.isEmpty
+        let hasMoved = streams.containsBorrowed { $0.hasMoved }
+        if !hasMoved, !hasRows { graph.exchange?.nothingMoved() }
+        let isTime = force || now - lastSubmit >= Shard.positionsIntervalMicroseconds
+        let positionsAreDue = hasMoved && isTime || graph.exchange?.wantsCommit ?? false
         guard hasRows || positionsAreDue, commits.canSubmit else { return }
-        var positions: [SourceName: [SourcePosition]] = [:]
-        for input in inputs where !input.plan.isStatic && input.hasMoved {
-            positions[input.plan.name] = input.positions(operators: graph.operators)
-            input.hasMoved = false
+        lastSubmit = now
+        guard writePositions(now, isComplete: force) || hasRows else {
+            graph.exchange?.nothingMoved()
+            return
         }
-        commits.lastPositions = now
-        try commits.submit(positions: positions, deadLetters: deadLetters)
-        deadLetters.removeAll(keepingCapacity: true)
+        try commits.submit(now: now)
+        graph.exchange?.submitted(commits.ticket)
     }
 
-    private func drive() throws(Diagnostic) {
-        let done = try commits.drive(now: context.clock.monotonicMicroseconds())
-        guard !done.isEmpty else { return }
-        let wall = context.clock.wallMicroseconds()
-        for commit in done {
-            observer.committed(rows: commit.rows, latencies: commit.sampledTimestamps.map { wall - $0 })
-            for input in inputs {
-                if let positions = commit.positions[input.plan.name] { input.source.committed(positions) }
+    /// Puts what has moved into the open commit; true when something has.
+    private func writePositions(_ now: Int64, isComplete: Bool) -> Bool {
+        var late: SourceProgress = []
+        var hasSome = false
+        for place in streams.indices {
+            streams.withBorrowed(place) { stream in
+                guard stream.hasMoved else { return }
+                stream.hasMoved = false
+                stream.writePositions(
+                    to: &commits.open.positions[place].positions, late: &late, operators: graph.operators,
+                    exchange: graph.exchange, input: streamPlaces[place], now: now, isComplete: isComplete)
+                if !commits.open.positions[place].positions.isEmpty { hasSome = true }
+            }
+        }
+        if let emitted = graph.exchange?.positions(), !emitted.isEmpty {
+            late.append((EmittedWindows.sourceName, emitted))
+        }
+        if !late.isEmpty {
+            commits.open.positions += late
+            hasSome = true
+        }
+        return hasSome
+    }
+
+    /// True when a transaction has become durable.
+    private func drive(_ now: Int64) throws(Diagnostic) -> Bool {
+        try commits.drive(now: now) { commit in
+            graph.exchange?.durable(commit.ticket)
+            let wall = context.clock.wallMicroseconds()
+            for i in commit.sampledTimestamps.indices {
+                commit.sampledTimestamps[i] = wall - commit.sampledTimestamps[i]
+            }
+            observer.committed(rows: commit.rows, latencies: commit.sampledTimestamps)
+            for place in streams.indices where !commit.positions[place].positions.isEmpty {
+                streams.withBorrowed(place) { $0.source.committed(commit.positions[place].positions) }
             }
         }
     }
 
-    private func waitForWork() throws(Diagnostic) {
-        var timeout = Shard.heartbeatMicroseconds
+    /// Sleeps until a descriptor is ready or a deadline has come; only looks at the descriptors when a source has more.
+    private func waitForWork(atMost longest: Int64) {
+        let isHeldBack = !mayPoll
         let now = context.clock.monotonicMicroseconds()
-        watchSessions()
-        for session in graph.sessions {
-            if let deadline = session.deadline { timeout = min(timeout, deadline - now) }
+        var timeout = longest
+        sessions.forEachBorrowed { each in
+            each.watch(in: loop)
+            if let deadline = each.session.deadline { timeout = min(timeout, deadline - now) }
         }
-        for input in inputs where !input.isFinished {
-            if let deadline = input.source.wakeDeadline { timeout = min(timeout, deadline - now) }
-            if let deadline = input.watermark?.nextDeadline {
-                // A deadline may be "at once", far below any clock.
-                let wall = context.clock.wallMicroseconds()
-                timeout = min(timeout, deadline <= wall ? 0 : deadline - wall)
-            }
-            if input.source.descriptor < 0 && input.source.wakeDeadline == nil { timeout = min(timeout, 1000) }
-        }
-        // A held-back shard must not spin on the source that it does not read.
-        for input in inputs where !input.isFinished {
+        inputs.forEachBorrowed { input in
+            guard !input.isFinished else { return }
+            timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack))
+            // A held-back shard must not spin on the source that it does not read.
             if isHeldBack { loop.forget(input.source.descriptor) } else { loop.watch(input.source.descriptor) }
         }
-        if timeout > 0 { loop.wait(timeout) }
+        loop.wait(timeout)
+        notice(isTimeUp: timeout > 0 && loop.readyCount == 0)
     }
 
-    private func watchSessions() {
-        for (index, session) in graph.sessions.enumerated() {
-            if generations[index] != session.connectionGeneration {
-                generations[index] = session.connectionGeneration
-                loop.forget(session.descriptor)
-            }
-            loop.watch(session.descriptor, forWriting: session.wantsWrite)
-        }
+    /// After the loop has waited: what it found is ready, after a sleep for nothing everything is.
+    private func notice(isTimeUp: Bool) {
+        inputs.forEachBorrowed { if isTimeUp || loop.found($0.source.descriptor) { $0.isReady = true } }
+        sessions.forEachBorrowed { if isTimeUp || loop.found($0.session.descriptor) { $0.isReady = true } }
     }
 
     /// Commits what has been processed. Open windows are not fired by a stop: replay rebuilds them.
-    private func finish() throws(Diagnostic) {
+    package func finish() throws(Diagnostic) {
         let patience: Int64 = 10_000_000
         let deadline = context.clock.monotonicMicroseconds() + patience
-        while commits.writtenRows > 0 || !deadLetters.isEmpty || inputs.contains(where: \.hasMoved) || commits.isBusy {
-            try submitIfDue(force: true)
-            try drive()
-            guard commits.isBusy || commits.writtenRows > 0 else { break }
-            if context.clock.monotonicMicroseconds() > deadline {
+        while true {
+            let now = context.clock.monotonicMicroseconds()
+            try submitIfDue(now, force: true)
+            _ = try drive(now)
+            guard commits.isBusy || commits.open.rows > 0 || !commits.open.deadLetters.isEmpty else { break }
+            if now > deadline {
                 throw Diagnostic(
                     "could not commit the last rows before the stop", hint: "They are read again at the next start.",
                     fault: .external)
             }
-            watchSessions()
-            for input in inputs { loop.forget(input.source.descriptor) }
+            sessions.forEachBorrowed { $0.watch(in: loop) }
+            inputs.forEachBorrowed { loop.forget($0.source.descriptor) }
             loop.wait(10_000)
+            notice(isTimeUp: loop.readyCount == 0)
         }
         rejections.summarize(context.log)
         for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }

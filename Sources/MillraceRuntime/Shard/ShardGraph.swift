@@ -27,11 +27,14 @@ public struct ShardGraph {
     public var sessions: [any SinkSession]
     public var checkpoint: (any SinkSession)?
     public var lookups: [any LookupTable]
+    /// The shard's place among several that aggregate over windows together; nil: it needs none.
+    public var exchange: ExchangeMember?
 
     public init(
         inputs: [Input], operators: [Operator], sessions: [any SinkSession], checkpoint: (any SinkSession)?,
-        lookups: [any LookupTable]
+        lookups: [any LookupTable], exchange: ExchangeMember? = nil
     ) {
+        self.exchange = exchange
         self.inputs = inputs
         self.operators = operators
         self.sessions = sessions

@@ -34,12 +34,26 @@ public final class WatermarkOperator: Operator {
     private var announced = EventTime.none
     /// While partitions replay, time stands still: windows must not fire before they are rebuilt.
     private var replaying = 0
+    /// Of all the shard's sources; another one's replay holds this one's time, too.
+    private var replay = Replay()
+    private var standsStill: Bool { replay.partitions > 0 }
     /// Wall clock and newest watermark when the last partition became idle.
     private var allIdleSince: (wall: Int64, watermark: Int64)?
     /// Wall clock, microseconds, at which `tick` has something to do; nil: not before the next record.
     public private(set) var nextDeadline: Int64?
     private let selection = RowSelection()
     private let rowtimeName: String
+    /// The minimum over the active partitions; it goes back when one returns late, `combined` does not.
+    private var own = EventTime.none
+    /// The partition that holds `own`, -1 when unknown, and the next smallest watermark: up to there it alone moves `own`.
+    private var slowest = -1
+    private var nextSlowest = EventTime.none
+    private var newest = EventTime.none
+    private var isAtEnd = false
+    /// Other shards read partitions of the same source.
+    private var shared: (time: SharedWatermark, shard: Int)?
+    /// The minimum of the other shards as last looked at; nil when all of them are idle or there are none.
+    private var others: Int64?
 
     /// - Parameters:
     ///   - partitions: known ones; more may come, by index.
@@ -80,6 +94,8 @@ public final class WatermarkOperator: Operator {
         partitions.deallocate()
         partitions = larger
         allIdleSince = nil
+        own = EventTime.none
+        slowest = -1
         if usesClock { nextDeadline = .min }
     }
 
@@ -92,6 +108,7 @@ public final class WatermarkOperator: Operator {
         let records = context.records
         let now = usesClock ? context.clock.wallMicroseconds() : 0
         allIdleSince = nil
+        lookAtOthers()
         var rejected = false
         for row in 0..<batch.count {
             let origin = metadata.origins[row]
@@ -121,21 +138,27 @@ public final class WatermarkOperator: Operator {
                 let watermark = EventTime.milliseconds(fromMicroseconds: values.ints[row])
                 if watermark > before {
                     partitions[index].watermark = watermark
-                    // Only the slowest partition holds the minimum.
-                    if before <= combined { moved = true }
+                    if watermark > newest { newest = watermark }
+                    if index == slowest, watermark <= nextSlowest {
+                        own = watermark
+                        raise()
+                    } else if before <= own {
+                        // Only the slowest partition holds the minimum.
+                        moved = true
+                    }
                 }
             }
             if replaying > 0, partitions[index].isReplaying, let records, origin >= 0,
                 index >= context.appliedOffsets.count
                     || records.offset[Int(origin)] + 1 >= context.appliedOffsets[index]
             {
-                partitions[index].isReplaying = false
-                replaying -= 1
+                endReplay(index)
                 moved = true
             }
             if moved { combine() }
         }
         if usesClock { schedule(now) }
+        publish()
         try emit(rejected ? selection.apply(batch) : batch, context: context)
         try announce(context)
     }
@@ -143,21 +166,40 @@ public final class WatermarkOperator: Operator {
     /// The input's own end; anything before it is this operator's to say.
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         guard watermark == EventTime.end else { return }
-        combined = EventTime.end
+        isAtEnd = true
+        own = EventTime.end
         nextDeadline = nil
+        raise()
+        publish()
         try announce(context)
     }
 
-    /// The minimum over the partitions that are not idle; never back.
+    /// Finds the minimum over the partitions that are not idle.
     private func combine() {
-        guard replaying == 0 else { return }
+        guard !standsStill, !isAtEnd else { return }
         var minimum = EventTime.end
-        var hasActive = false
-        for partition in partitions where !partition.isIdle {
-            hasActive = true
-            minimum = min(minimum, partition.watermark)
+        slowest = -1
+        nextSlowest = EventTime.end
+        for index in partitions.indices where !partitions[index].isIdle {
+            let watermark = partitions[index].watermark
+            if slowest < 0 || watermark < minimum {
+                if slowest >= 0 { nextSlowest = minimum }
+                slowest = index
+                minimum = watermark
+            } else {
+                nextSlowest = min(nextSlowest, watermark)
+            }
         }
-        if hasActive, minimum > combined { combined = minimum }
+        guard slowest >= 0 else { return }
+        own = minimum
+        raise()
+    }
+
+    /// Event time follows `own` as far as the other shards allow; never back.
+    @inline(__always)
+    private func raise() {
+        let bounded = others.map { min($0, own) } ?? own
+        if bounded > combined { combined = bounded }
     }
 
     private func announce(_ context: ShardContext) throws(Diagnostic) {
@@ -166,19 +208,63 @@ public final class WatermarkOperator: Operator {
         try emit(watermark: combined, context: context)
     }
 
+    // MARK: - Other shards
+
+    /// Before the first batch: event time is the minimum over all shards that read this source.
+    public func share(_ time: SharedWatermark, shard: Int) { shared = (time, shard) }
+
+    /// The partitions to start with are known: the others need no longer wait to hear of this shard.
+    func begin() {
+        if !standsStill { combine() }
+        publish()
+    }
+
+    private func lookAtOthers() {
+        guard let shared else { return }
+        others = shared.time.others(than: shared.shard)
+        if !standsStill { combined = max(combined, shared.time.agreed) }
+    }
+
+    /// This shard holds nobody back.
+    private var isIdle: Bool { !isAtEnd && !standsStill && partitions.allSatisfy(\.isIdle) }
+
+    private func publish() {
+        guard let shared else { return }
+        let isIdle = isIdle
+        shared.time.publish(shared.shard, watermark: own, newest: newest, isIdle: isIdle)
+        lookAtOthers()
+        if !standsStill, !isIdle { raise() }
+        shared.time.agree(on: combined)
+    }
+
+    /// Between batches: takes over what the other shards' event time has come to. Costs a few loads.
+    func follow(_ context: ShardContext) throws(Diagnostic) {
+        guard let shared, !standsStill else { return }
+        lookAtOthers()
+        if isIdle {
+            if let others { combined = max(combined, others) }
+        } else {
+            raise()
+        }
+        guard combined > announced else { return }
+        shared.time.agree(on: combined)
+        try announce(context)
+    }
+
     // MARK: - Idleness
 
     /// Looks at the clock. Call when `nextDeadline` has come; more often does no harm.
     ///
     /// - Parameter now: wall clock, microseconds since 1970.
     public func tick(now: Int64, isAtEnd: (Int) -> Bool, context: ShardContext) throws(Diagnostic) {
-        guard usesClock, replaying == 0, combined != EventTime.end, !partitions.isEmpty else {
+        guard usesClock, !standsStill, combined != EventTime.end, !partitions.isEmpty else {
             // The end of the replay, by row or `endReplay`, sets it again.
             nextDeadline = nil
             return
         }
         var allIdle = true
-        var becameIdle = false
+        var hasChanged = false
+        lookAtOthers()
         for index in partitions.indices {
             var isIdle = isAtEnd(index)
             if !isIdle, partitions[index].lastRecord != nil { partitions[index].lastBehind = now }
@@ -189,15 +275,19 @@ public final class WatermarkOperator: Operator {
                 partitions[index].lastRecord = now
                 isIdle = false
             }
-            if isIdle, !partitions[index].isIdle { becameIdle = true }
+            if isIdle != partitions[index].isIdle { hasChanged = true }
             partitions[index].isIdle = isIdle
             if !isIdle { allIdle = false }
         }
         if !allIdle {
             allIdleSince = nil
-            if becameIdle { combine() }
+            if hasChanged { combine() }
+        } else if let others {
+            // Only this shard is idle: the others' time is everyone's.
+            allIdleSince = nil
+            combined = max(combined, others)
         } else if plan.advancesWhenIdle {
-            let newest = partitions.reduce(combined) { max($0, $1.watermark) }
+            let newest = max(combined, shared?.time.newest ?? newest)
             if allIdleSince == nil { allIdleSince = (now, newest) }
             if let since = allIdleSince, since.watermark != EventTime.none {
                 let elapsed = since.watermark + (now - since.wall) / 1000
@@ -206,12 +296,14 @@ public final class WatermarkOperator: Operator {
             }
         }
         schedule(now, allIdle: allIdle)
+        publish()
         try announce(context)
     }
 
     private func schedule(_ now: Int64, allIdle: Bool = false) {
         if allIdle {
-            let moves = plan.advancesWhenIdle && allIdleSince?.watermark != EventTime.none
+            // While other shards are active, whether they still are is looked at again.
+            let moves = plan.advancesWhenIdle && (others != nil || allIdleSince?.watermark != EventTime.none)
             nextDeadline = moves ? now + WatermarkOperator.idleStepMicroseconds : nil
             return
         }
@@ -246,15 +338,41 @@ public final class WatermarkOperator: Operator {
             partitions[index].isReplaying = true
         }
         self.replaying = partitions.count { $0.isReplaying }
+        replay.partitions += self.replaying
+        newest = partitions.reduce(combined) { max($0, $1.watermark) }
+        own = self.replaying > 0 ? combined : EventTime.none
+        slowest = -1
         restore(emittedWatermark: combined, port: 0)
     }
 
     /// The reader of `partition` has come to its stored position. Needed where the last applied record gave no row.
     public func endReplay(partition: Int, context: ShardContext) throws(Diagnostic) {
         guard partition < partitions.count, partitions[partition].isReplaying else { return }
+        endReplay(partition)
+        try resume(context)
+    }
+
+    private func endReplay(_ partition: Int) {
         partitions[partition].isReplaying = false
         replaying -= 1
+        replay.partitions -= 1
+    }
+
+    // MARK: - Other sources
+
+    /// Before `restore`: the shard's sources stand still together.
+    public func share(_ replay: Replay) { self.replay = replay }
+
+    /// After all sources were restored: a source that replays nothing waits for those that do.
+    public func hold() {
+        guard standsStill else { return }
+        slowest = -1
+    }
+
+    /// Event time goes on after a replay, to where this source's own partitions are.
+    public func resume(_ context: ShardContext) throws(Diagnostic) {
         combine()
+        publish()
         if usesClock { nextDeadline = .min }
         try announce(context)
     }

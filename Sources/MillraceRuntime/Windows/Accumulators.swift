@@ -12,7 +12,7 @@ final class DistinctValues {
 /// has a count of the values it saw (8 bytes, padded to 16) and its value. Updates run an aggregate at a time over a run of
 /// rows whose records are known, so each loop is over one type.
 final class Accumulators {
-    private enum Kind {
+    enum Kind {
         case count
         /// Sum of integers in 64 bits, wrapping; also the numerator of an integer average (Flink: over a BIGINT sum).
         case sumInteger
@@ -26,7 +26,7 @@ final class Accumulators {
         case minimumBytes, maximumBytes
     }
 
-    private struct Slot {
+    struct Slot {
         var call: AggregateCall
         var kind: Kind
         var offset: Int
@@ -36,7 +36,7 @@ final class Accumulators {
     }
 
     /// A string MIN or MAX in a record.
-    private struct HeldBytes {
+    struct HeldBytes {
         var start: UnsafeMutablePointer<UInt8>?
         var count: Int32
         var capacity: Int32
@@ -46,7 +46,7 @@ final class Accumulators {
     private static let overflowed = Int64.min
     static let headerBytes = 16
 
-    private let slots: [Slot]
+    let slots: [Slot]
     let store: StateStore
     let recordBytes: Int
     private var rows: UnsafeMutablePointer<Int32>
@@ -249,7 +249,7 @@ final class Accumulators {
         return true
     }
 
-    private func distinctValues(_ slot: Slot, _ record: UnsafeMutableRawPointer) -> DistinctValues {
+    func distinctValues(_ slot: Slot, _ record: UnsafeMutableRawPointer) -> DistinctValues {
         let place = (record + slot.distinctOffset).assumingMemoryBound(to: UInt.self)
         if let pointer = UnsafeRawPointer(bitPattern: place.pointee) {
             return Unmanaged<DistinctValues>.fromOpaque(pointer).takeUnretainedValue()
@@ -316,6 +316,11 @@ final class Accumulators {
         guard (source + slot.distinctOffset).load(as: UInt.self) != 0 else { return }
         let values = Column(slot.argumentType!)
         distinctValues(slot, source).table.appendAll(to: values)
+        foldDistinct(slot, values, into: target)
+    }
+
+    /// Adds the cells of `values`, none of them NULL, to a DISTINCT aggregate.
+    func foldDistinct(_ slot: Slot, _ values: Column, into target: UnsafeMutableRawPointer) {
         // Folded like rows: a value that the target has seen is dropped there.
         let batch = ColumnBatch(columns: [values], count: values.count)
         var moved = slot

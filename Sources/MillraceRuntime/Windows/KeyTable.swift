@@ -245,6 +245,49 @@ final class KeyTable {
         for id in 0..<entryCount where entries[id].references >= 0 { append(Int32(id), to: [column]) }
     }
 
+    // MARK: - Between shards
+
+    /// The key's hash. Stored with the positions of a run on several shards (see `EmittedWindows`): never change the function.
+    @inline(__always)
+    func hash(of id: Int32) -> UInt64 { entries[Int(id)].hash }
+
+    /// Appends the key in a form that `intern(from:)` of a table of the same types reads.
+    func write(_ id: Int32, to buffer: ByteBuffer) {
+        let entry = entries[Int(id)]
+        let target = UnsafeMutableRawPointer(buffer.reserve(12))
+        target.storeBytes(of: id == nullID ? -1 : entry.count, as: Int32.self)
+        if mode == .integer {
+            target.storeBytes(of: UInt64(entry.start), toByteOffset: 4, as: UInt64.self)
+            buffer.commit(12)
+        } else {
+            buffer.commit(4)
+            guard id != nullID else { return }
+            buffer.append(ByteRef(start: UnsafePointer(bitPattern: entry.start)!, count: Int(entry.count)))
+        }
+    }
+
+    /// Reads what `write` wrote and moves `cursor` behind it; the key's number as `intern(row:)` gives it.
+    func intern(from cursor: inout UnsafeRawPointer) -> Int32 {
+        let count = Int(cursor.loadUnaligned(as: Int32.self))
+        cursor += 4
+        if mode == .integer {
+            let value = cursor.loadUnaligned(as: UInt64.self)
+            cursor += 8
+            guard count >= 0 else { return internNull() }
+            let hash = KeyTable.hash(value)
+            var slot = Int(truncatingIfNeeded: hash) & mask
+            while slots[slot] >= 0 {
+                if entries[Int(slots[slot])].hash == hash { return slots[slot] }
+                slot = (slot + 1) & mask
+            }
+            return insert(hash, start: UInt(value), count: 8)
+        }
+        guard count >= 0 else { return internNull() }
+        let bytes = ByteRef(start: cursor.assumingMemoryBound(to: UInt8.self), count: count)
+        cursor += count
+        return intern(bytes)
+    }
+
     // MARK: - Inside
 
     private func internNull() -> Int32 {

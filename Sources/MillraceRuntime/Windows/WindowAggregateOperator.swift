@@ -9,8 +9,9 @@ public import MillraceCore
 /// With an allowed lateness a fired window stays until `end - 1 + lateness`; a late row corrects its group, and the
 /// corrected row is emitted again (once a run of rows). SESSION has no allowed lateness, as in Flink.
 public final class WindowAggregateOperator: Operator {
-    private let plan: WindowAggregatePlan
-    private let limits: Limits
+    let plan: WindowAggregatePlan
+    let limits: Limits
+    let input: Schema
     private let assigner: WindowAssigner
     private let lateness: Int64
     private let store = StateStore()
@@ -25,11 +26,18 @@ public final class WindowAggregateOperator: Operator {
     private var windows: [OpenWindow] = []
     private var spare: [OpenWindow] = []
     private var groups = 0
-    private var watermark = EventTime.none
+    private(set) var watermark = EventTime.none
     /// The smallest watermark at which a window fires or goes away.
-    private var nextTimer = EventTime.end
+    private(set) var nextTimer = EventTime.end
     private var emittedWatermark = EventTime.none
     private var newestEmitted = EventTime.none
+    /// What owners of earlier runs on several shards had emitted.
+    private var emitted = EmittedWindows()
+    private var index = 0
+    /// Closed windows go to the shards that own their keys.
+    var exchanged: Exchanged?
+    /// See `ExchangeMember`.
+    var offsetsAt: (_ origin: Int32, ShardContext) -> [[Int64]] = { _, _ in [] }
 
     private let pendingCapacity = 4096
     private let pendingRows: UnsafeMutablePointer<Int32>
@@ -48,6 +56,7 @@ public final class WindowAggregateOperator: Operator {
     public init(_ plan: WindowAggregatePlan, input: Schema, object: String, limits: Limits) throws(Diagnostic) {
         self.plan = plan
         self.limits = limits
+        self.input = input
         assigner = WindowAssigner(kind: plan.window)
         lateness = max(0, plan.allowedLatenessMilliseconds)
         keys = KeyTable(types: plan.keys.map { input[$0].type }, store: store)
@@ -108,7 +117,7 @@ public final class WindowAggregateOperator: Operator {
             let before = metadata.watermarks[row]
             if before > watermark {
                 if before >= nextTimer {
-                    try fire(upTo: before, batch, context)
+                    try fire(upTo: before, batch, origin: metadata.origins[row], context)
                     recent = nil
                     (recentLow, recentHigh) = (.max, .min)
                 }
@@ -150,11 +159,11 @@ public final class WindowAggregateOperator: Operator {
             }
             if isTumble {
                 let (start, end) = assigner.lastWindow(milliseconds)
-                if end - 1 + lateness > max(watermark, emittedWatermark) {
+                if end - 1 + lateness > max(watermark, emittedWatermark), !wasEmitted(row, end) {
                     let window = openWindow(start, end)
                     try add(row, origin, window, batch, context)
                     isLate = false
-                    if end - 1 > watermark, !window.isFired {
+                    if end - 1 > watermark, !window.isFired, end - 1 > emitted.ceiling {
                         recent = window
                         recentLow = start &* 1000
                         recentHigh = end &* 1000
@@ -163,7 +172,7 @@ public final class WindowAggregateOperator: Operator {
             } else {
                 let horizon = max(watermark, emittedWatermark)
                 try assigner.forEach(milliseconds) { (start, end) throws(Diagnostic) in
-                    guard end - 1 + lateness > horizon else { return }
+                    guard end - 1 + lateness > horizon, !wasEmitted(row, end) else { return }
                     try add(row, origin, openWindow(start, end), batch, context)
                     isLate = false
                 }
@@ -171,6 +180,18 @@ public final class WindowAggregateOperator: Operator {
             if isLate { try rejectLate(row, origin, milliseconds, context) }
         }
         try finishRun(batch, context)
+    }
+
+    /// The row's key had its row of this window before a restart, although not every key had.
+    @inline(__always)
+    private func wasEmitted(_ row: Int, _ end: Int64) -> Bool {
+        end - 1 <= emitted.ceiling && wasEmitted(row, last: end - 1)
+    }
+
+    private func wasEmitted(_ row: Int, last: Int64) -> Bool {
+        let key = keys.intern(row: row)
+        defer { keys.drop(key) }
+        return emitted.covers(hash: keys.hash(of: key), last: last)
     }
 
     private func bindOrigins(_ context: ShardContext) {
@@ -202,10 +223,12 @@ public final class WindowAggregateOperator: Operator {
 
     private func rejectLate(_ row: Int, _ origin: Int32, _ time: Int64, _ context: ShardContext) throws(Diagnostic) {
         let (start, end) = assigner.lastWindow(time)
-        let watermark = max(self.watermark, emittedWatermark)
+        let watermark = max(self.watermark, emittedWatermark, emitted.floor, end - 1)
+        let isClosedByThisRun = end - 1 > emittedWatermark && end - 1 <= self.watermark
         try context.reject(
             origin: origin, .lateRow, object: object,
-            detail: LateRow.detail(start: start, end: end, watermark: watermark))
+            detail: LateRow.detail(start: start, end: end, watermark: watermark),
+            late: LateWindow(window: index, last: isClosedByThisRun ? end - 1 : EventTime.none))
     }
 
     @inline(__always)
@@ -288,15 +311,23 @@ public final class WindowAggregateOperator: Operator {
 
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         if watermark > self.watermark {
-            if watermark >= nextTimer { try fire(upTo: watermark, nil, context) }
+            if watermark >= nextTimer { try fire(upTo: watermark, nil, origin: -1, context) }
             self.watermark = watermark
         }
         try emit(watermark: watermark, context: context)
     }
 
     /// Emits the windows whose last millisecond is at or before `newWatermark`, by end, and forgets those past their lateness.
-    private func fire(upTo newWatermark: Int64, _ batch: ColumnBatch?, _ context: ShardContext) throws(Diagnostic) {
+    ///
+    /// - Parameter origin: of the row before which they fire; -1 between batches.
+    private func fire(
+        upTo newWatermark: Int64, _ batch: ColumnBatch?, origin: Int32, _ context: ShardContext
+    ) throws(Diagnostic) {
         try finishRun(batch, context)
+        if let exchanged {
+            close(upTo: newWatermark, exchanged.sender, origin: origin, context)
+            return
+        }
         if let sessions {
             try fireSessions(sessions, newWatermark, context)
             return
@@ -325,6 +356,24 @@ public final class WindowAggregateOperator: Operator {
         for window in windows {
             nextTimer = min(nextTimer, window.isFired ? window.end - 1 + lateness : window.end - 1)
         }
+    }
+
+    /// As `fire`, but what there is goes to the owners of the keys.
+    private func close(
+        upTo newWatermark: Int64, _ sender: PartialSender, origin: Int32, _ context: ShardContext
+    ) {
+        var done = 0
+        while done < windows.count, windows[done].end - 1 <= newWatermark {
+            let window = windows[done]
+            sender.add(window, keys: keys, accumulators: accumulators)
+            for i in window.keys.indices { forget(window.keys[i], window.records[i]) }
+            window.reuse(start: 0, end: 0)
+            if spare.count < 64 { spare.append(window) }
+            done += 1
+        }
+        windows.removeFirst(done)
+        nextTimer = windows.first.map { $0.end - 1 } ?? EventTime.end
+        if done > 0 { sender.close(through: newWatermark, bounds: offsetsAt(origin, context)) }
     }
 
     private func forget(_ key: Int32, _ record: UnsafeMutableRawPointer) {
@@ -408,11 +457,21 @@ public final class WindowAggregateOperator: Operator {
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
         for window in windows { slots.lower(&offsets, source: source, by: window.offsets) }
+        exchanged?.sender.lower(&offsets, source: source, slots)
         sessions?.forEach { slots.lower(&offsets, source: source, by: $0.offsets) }
     }
 
     public override func restore(emittedWatermark: Int64, port: Int) {
         self.emittedWatermark = max(self.emittedWatermark, emittedWatermark)
         super.restore(emittedWatermark: emittedWatermark, port: port)
+    }
+
+    /// Before the first batch after a restart: windows that an earlier run on several shards had emitted for some keys.
+    ///
+    /// - Parameter index: which of the plan's window aggregates this is, from 0.
+    func restore(_ emitted: EmittedWindows, index: Int) {
+        self.emitted = emitted
+        self.index = index
+        exchanged?.merger.restore(emitted)
     }
 }

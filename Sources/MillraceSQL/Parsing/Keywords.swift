@@ -45,5 +45,25 @@ enum Keywords {
         "UPSERT", "USE",
     ]
 
+    /// What to do instead of a statement that is not supported, by its first two words or its first.
+    static let insteadOf: [String: String] = {
+        let namespace =
+            "A file has one namespace; leave the statement out and name tables without a catalog or database."
+        let whole = "A file is planned as a whole; change or remove the CREATE statement itself."
+        let upsert = "A pipeline only inserts; with a PRIMARY KEY on the target, a row replaces the one of its key."
+        let explain = "Run millrace explain FILE to see tables and plans."
+        let builtIn = "Connectors, formats and functions are built in."
+        return [
+            "USE": namespace, "CREATE CATALOG": namespace, "CREATE DATABASE": namespace, "CREATE SCHEMA": namespace,
+            "DROP": whole, "ALTER": whole, "UPDATE": upsert, "DELETE": upsert, "MERGE": upsert, "UPSERT": upsert,
+            "TRUNCATE": upsert, "EXPLAIN": explain, "SHOW": explain, "DESCRIBE": explain, "DESC": explain,
+            "ADD": builtIn, "LOAD": builtIn, "UNLOAD": builtIn, "REMOVE": builtIn, "CREATE FUNCTION": builtIn,
+            "CREATE SYSTEM": builtIn, "RESET": "Remove the SET statement instead.",
+            "CREATE EXTERNAL": "Write CREATE TABLE with a connector in its WITH clause.",
+            "CREATE MATERIALIZED": "Write CREATE TABLE for the target and INSERT INTO … SELECT … to keep it filled.",
+            "CREATE INDEX": "Create the index in the database itself.",
+        ]
+    }()
+
     static let statements = ["CREATE", "INSERT", "EXECUTE", "BEGIN", "SET", "SELECT", "WITH", "VALUES"]
 }

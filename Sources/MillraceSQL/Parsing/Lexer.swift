@@ -39,6 +39,13 @@ struct Lexer {
         tokens.append(Token(kind: kind, text: text, keyword: kind == .word ? text.uppercased() : "", range: range))
     }
 
+    /// A quote that is never closed swallows its line only, so that errors behind it are reported too.
+    private mutating func addUnclosed(_ message: String, hint: String, from start: Int) {
+        addInvalid(message, hint: hint, from: start)
+        at = start
+        while at < bytes.count, bytes[at] != 0x0A { at += 1 }
+    }
+
     /// An invalid token from `start` to `at`; a multi-line one is shown to the end of its first line.
     private mutating func addInvalid(_ message: String, hint: String?, from start: Int) {
         var end = start
@@ -139,7 +146,7 @@ struct Lexer {
             content.append(bytes[at])
             at += 1
         }
-        addInvalid("\(what) has no closing quote", hint: hint, from: start)
+        addUnclosed("\(what) has no closing quote", hint: hint, from: start)
         return nil
     }
 
@@ -273,7 +280,7 @@ struct Lexer {
             }
         }
         at = bytes.count
-        addInvalid("string has no closing quote", hint: "Close it with \".", from: start)
+        addUnclosed("string has no closing quote", hint: "Close it with \".", from: start)
     }
 
     private mutating func number(_ start: Int) {
@@ -317,7 +324,9 @@ struct Lexer {
             guard known.contains(bytes[start]) else {
                 let printable = bytes[start] >= 0x20 && bytes[start] < 0x7F
                 let shown = printable ? "character \"\(text(start..<at))\"" : "a control character"
-                addInvalid("\(shown) is not part of SQL", hint: nil, from: start)
+                addInvalid(
+                    "\(shown) is not part of SQL", hint: bytes[start] == 0x23 ? "Comments start with --." : nil,
+                    from: start)
                 return
             }
             // A hint never spans statements: an unclosed one must not turn a later "*/" into a sign.

@@ -42,7 +42,7 @@ extension Parser {
                 call.arguments.append(.init(value: try parseArgument(isTableFunction: isTableFunction)))
             }
         } while accept(",")
-        try expect(")")
+        try expectListEnd()
         return call
     }
 

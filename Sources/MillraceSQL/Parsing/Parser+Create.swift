@@ -18,7 +18,7 @@ extension Parser {
             ["FUNCTION", "SYSTEM", "DATABASE", "CATALOG", "INDEX", "MATERIALIZED", "SCHEMA", "EXTERNAL", "CONNECTION"]
                 .contains(object.keyword)
         {
-            throw unsupported("CREATE \(object.keyword)", at: start.through(object.range))
+            throw unsupportedStatement("CREATE \(object.keyword)", at: start.through(object.range))
         }
         accept(words: "TABLE")
         accept(words: "VIEW")
@@ -51,9 +51,10 @@ extension Parser {
         let ifNotExists = try acceptIfNotExists()
         let name = try parseObjectName("a table name")
         var table = CreateTableSyntax(name: name, ifNotExists: ifNotExists, isTemporary: isTemporary, columns: [])
+        if isName(), isName(ahead: 1), !isWord("COMMENT") { throw unexpected("\"(\"") }
         if accept("(") {
             if !isSign(")") { repeat { try parseTableElement(&table) } while accept(",") }
-            try expect(")")
+            try expectListEnd()
         }
         try skipComment()
         if isWord("DISTRIBUTED") { try skipDistribution() }
@@ -96,6 +97,11 @@ extension Parser {
             table.watermarks.append(
                 .init(column: column, expression: expression, range: start.through(previousRange)))
             return
+        }
+        if isWord("WATERMARK"), isName(ahead: 1), isWord("AS", ahead: 2) {
+            throw Diagnostic(
+                "expected \"FOR\" but found \(ahead(1).shown)", at: ahead(1).range,
+                hint: "Write WATERMARK FOR \(ahead(1).text) AS ….")
         }
         if isWord("CONSTRAINT"), isName(ahead: 1), isWord("PRIMARY", ahead: 2) || isWord("UNIQUE", ahead: 2) {
             index += 2

@@ -65,6 +65,10 @@ extension Parser {
             try expect(")")
             return ExpressionSyntax(.exists(query), range: start.through(previousRange))
         case "LEFT" where isCall, "RIGHT" where isCall: return try parseNameOrCall(isForced: true)
+        case "ALL" where isCall, "ANY" where isCall, "SOME" where isCall:
+            throw unsupported(
+                "comparison with \(token.keyword)", at: token.range,
+                hint: "Use x IN (SELECT …), or compare with a MIN or MAX.")
         case let word where isCall:
             if let form = try parseSpecialForm(word) { return form }
             return try parseNameOrCall()
@@ -112,7 +116,12 @@ extension Parser {
         }
         if whens.isEmpty { throw unexpected("\"WHEN\"") }
         let otherwise = accept(words: "ELSE") ? try parseExpression() : nil
-        try expect(words: "END")
+        guard accept(words: "END") else {
+            var error = unexpected(otherwise == nil ? "\"WHEN\", \"ELSE\" or \"END\"" : "\"END\"")
+            error.hint =
+                error.hint ?? "The CASE in line \(start.start.line), column \(start.start.column) ends with END."
+            throw error
+        }
         return ExpressionSyntax(
             .conditional(operand: operand, whens, otherwise: otherwise), range: start.through(previousRange))
     }
@@ -133,7 +142,8 @@ extension Parser {
         var from: IntervalUnit?
         var to: IntervalUnit?
         let textHasUnit = text.utf8.contains { ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7A }
-        if !textHasUnit {
+        // `INTERVAL 'abc' SECOND`: the unit belongs to the literal, which is then refused as a whole.
+        if !textHasUnit || IntervalUnit.allCases.contains(where: { isWord($0.rawValue) || isWord($0.rawValue + "S") }) {
             from = try parseIntervalUnit()
             if accept(words: "TO") { to = try parseIntervalUnit() }
         }
@@ -151,7 +161,10 @@ extension Parser {
             }
             return unit
         }
-        throw unexpected("an interval unit such as \"SECOND\"")
+        var error = unexpected("an interval unit such as \"SECOND\"")
+        let units = IntervalUnit.allCases.map(\.rawValue).joined(separator: ", ")
+        error.hint = error.hint ?? "The units are \(units)."
+        throw error
     }
 
     /// A unit of EXTRACT and its like; Calcite's `SQL_TSI_DAY` is `DAY`.

@@ -186,7 +186,11 @@ extension Parser {
 
     /// `AS a`, or `a` where no keyword could be meant.
     mutating func parseAlias() throws(Diagnostic) -> Identifier? {
-        if accept(words: "AS") { return try parseAnyIdentifier("a name") }
+        if accept(words: "AS") {
+            // `SELECT a AS FROM t`: FROM is no name where a table follows.
+            if isWord("FROM"), isName(ahead: 1) { throw unexpected("a name") }
+            return try parseAnyIdentifier("a name")
+        }
         guard isName(), token.kind == .quotedName || !Keywords.noBareAlias.contains(token.keyword) else { return nil }
         if token.kind == .word { bareAliasIndex = index }
         return try parseIdentifier("a name")

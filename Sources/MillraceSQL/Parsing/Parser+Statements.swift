@@ -15,7 +15,7 @@ extension Parser {
                 }
                 statements.append(StatementSyntax(kind, range: range))
             } catch {
-                recover(from: error)
+                recover(from: error, start: start)
             }
             if diagnostics.count >= SQLParser.maximumDiagnostics { break }
         }
@@ -33,15 +33,34 @@ extension Parser {
         diagnostics.append(error)
     }
 
-    /// Reports `error` and moves behind the next `;`. Unreadable tokens on the way are reported too.
-    mutating func recover(from error: Diagnostic) {
+    /// Reports `error` of the statement that began at `start`, and moves behind the next `;`, or to a line that starts with
+    /// INSERT or CREATE: no statement has these words inside. Unreadable tokens on the way are reported too.
+    mutating func recover(from error: Diagnostic, start: Int) {
         resetLimits()
         diagnostics.append(error)
+        noteLostNames(start)
         while token.kind != .end, !isSign(";") {
+            if index > start, isWord("INSERT") || isWord("CREATE"), token.range.start.line > previousRange.end.line {
+                return
+            }
             if let skipped = token.diagnostic, skipped.range != error.range { diagnostics.append(skipped) }
             advance()
         }
         accept(";")
+    }
+
+    /// Words of `CREATE TABLE [IF NOT EXISTS] a.b` up to what follows the name.
+    private mutating func noteLostNames(_ start: Int) {
+        guard tokens[start].keyword == "CREATE" else { return }
+        var name = ""
+        for token in tokens[(start + 1)...].prefix(12) {
+            let isDot = token.kind == .sign && token.text == "."
+            guard token.kind == .word || token.kind == .quotedName || isDot, token.keyword != "AS",
+                token.keyword != "WITH"
+            else { break }
+            name = isDot || name.hasSuffix(".") ? name + token.text : token.text
+            lostNames.insert(name)
+        }
     }
 
     private mutating func parseStatement() throws(Diagnostic) -> StatementSyntax.Kind {
@@ -59,19 +78,22 @@ extension Parser {
             return .statementSet(try parseStatementSet())
         }
         if accept(words: "SET") {
+            if isName() { throw unquotedSetting() }
             let key = try parseString("an option name in quotes")
             try expect("=")
             return .set(key: key, value: try parseString("an option value in quotes"))
         }
         if isQueryStart() || isSign("(") {
             throw Diagnostic(
-                "query has no target", at: start.range, hint: "A pipeline needs INSERT INTO … SELECT ….")
+                "query has no target", at: start.range,
+                hint: isWord("WITH")
+                    ? "Write INSERT INTO target WITH … SELECT …." : "A pipeline needs INSERT INTO … SELECT ….")
         }
         if start.kind == .word, Keywords.unsupportedStatements.contains(start.keyword) {
             let next = ahead(1)
             let isPair = next.kind == .word && isUpperOrReserved(next)
             let what = isPair ? "\(start.keyword) \(next.keyword)" : start.keyword
-            throw unsupported(what, at: isPair ? start.range.through(next.range) : start.range)
+            throw unsupportedStatement(what, at: isPair ? start.range.through(next.range) : start.range)
         }
         for word in Keywords.statements { accept(words: word) }
         throw unexpected("a statement")
@@ -92,8 +114,13 @@ extension Parser {
         var inserts: [InsertSyntax] = []
         let start = previousRange
         while !accept(words: "END") {
-            if token.kind == .end { throw unexpected("\"END\"") }
+            if token.kind == .end {
+                var error = unexpected("\"END\"")
+                error.hint = "A statement set ends with END;"
+                throw error
+            }
             if accept(";") { continue }
+            let first = index
             do throws(Diagnostic) {
                 accept(words: "EXECUTE")
                 if !isWord("INSERT") {
@@ -103,7 +130,7 @@ extension Parser {
                 inserts.append(try parseInsert())
                 try expect(";")
             } catch {
-                recover(from: error)
+                recover(from: error, start: first)
             }
             if diagnostics.count >= SQLParser.maximumDiagnostics { break }
         }
@@ -119,6 +146,9 @@ extension Parser {
         try expect(words: "INSERT")
         let isOverwrite = accept(words: "OVERWRITE")
         if isOverwrite { accept(words: "TABLE") } else { try expect(words: "INTO") }
+        if isWord("TABLE") {
+            throw Diagnostic("expected a table name but found \"TABLE\"", at: token.range, hint: "Leave out TABLE.")
+        }
         let target = try parseObjectName("a table name")
         let options = try parseHints()
         if isWord("PARTITION") { throw unsupported("PARTITION in INSERT", at: token.range) }

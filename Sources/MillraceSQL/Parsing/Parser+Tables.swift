@@ -24,7 +24,11 @@ extension Parser {
                 } else if accept(words: "USING") {
                     condition = .using(try parseNameList())
                 } else if join.type != .inner || !right.isCorrelated {
-                    throw unexpected("\"ON\" or \"USING\"")
+                    var error = unexpected("\"ON\" or \"USING\"")
+                    error.hint =
+                        error.hint
+                        ?? "Say which rows belong together, as in ON a.id = b.id; CROSS JOIN takes every pair."
+                    throw error
                 }
             }
             peak += 1
@@ -95,7 +99,10 @@ extension Parser {
         try parseSystemTime(&table)
         let place = token
         if place.kind == .word, ["MATCH_RECOGNIZE", "TABLESAMPLE", "PIVOT", "UNPIVOT"].contains(place.keyword) {
-            throw unsupported(place.keyword, at: place.range)
+            throw unsupported(
+                place.keyword, at: place.range,
+                hint: place.keyword == "MATCH_RECOGNIZE"
+                    ? "Patterns over rows have no other spelling here; run this part on Flink." : nil)
         }
         table.alias = try parseAlias()
         if table.alias != nil, isSign("(") { table.columnAliases = try parseNameList() }

@@ -5,6 +5,7 @@ struct Parser {
     let tokens: [Token]
     var index = 0
     var diagnostics: [Diagnostic] = []
+    var lostNames: Set<String> = []
 
     /// Open parentheses, sub-queries, types: bounds the parser's own recursion.
     private var nesting = 0
@@ -14,8 +15,8 @@ struct Parser {
     var peak = 0
 
     /// Words that were asked for at token `expectationIndex`: candidates for a misspelling.
-    private var expectations: [String] = []
-    private var expectationIndex = -1
+    private(set) var expectations: [String] = []
+    private(set) var expectationIndex = -1
     /// Token that was last taken for an alias without AS.
     var bareAliasIndex = -1
 
@@ -83,51 +84,13 @@ struct Parser {
         advance()
     }
 
+    /// The `)` behind the last item of a list.
+    mutating func expectListEnd() throws(Diagnostic) {
+        guard accept(")") else { throw unexpected("\",\" or \")\"") }
+    }
+
     mutating func expectEnd() throws(Diagnostic) {
         if token.kind != .end { throw unexpected("the end of the text") }
-    }
-
-    // MARK: Errors
-
-    func unexpected(_ expected: String, isName: Bool = false) -> Diagnostic {
-        let token = self.token
-        if let diagnostic = token.diagnostic { return diagnostic }
-        // `SELECT a FORM t`: FORM was read as an alias, and the error shows one token late.
-        if index > 0, bareAliasIndex == index - 1 {
-            let alias = tokens[index - 1]
-            if alias.text.utf8.count > 2, let clause = NearestName.find(alias.text, in: Keywords.clauses) {
-                return Diagnostic(
-                    "expected \"\(clause)\" but found \(alias.shown)", at: alias.range,
-                    hint: "Did you mean \"\(clause)\"?")
-            }
-        }
-        return Diagnostic(
-            "expected \(expected) but found \(token.shown)", at: token.range, hint: hint(isName: isName))
-    }
-
-    private func hint(isName: Bool) -> String? {
-        guard token.kind == .word else { return nil }
-        let isReserved = Keywords.reserved.contains(token.keyword)
-        if isReserved, index > 0, isSign(",", ahead: -1), Keywords.clauses.contains(token.keyword) {
-            return "Remove the \",\" before it."
-        }
-        if !isReserved, expectationIndex == index, token.text.utf8.count > 2,
-            let hint = NearestName.hint(token.text, in: expectations)
-        {
-            return hint
-        }
-        if isReserved, isName {
-            return "\"\(token.text)\" is a reserved word; write it in backticks to use it as a name."
-        }
-        return nil
-    }
-
-    func unsupported(_ what: String, at range: SourceRange, hint: String? = nil) -> Diagnostic {
-        Diagnostic("\(what) is not supported", at: range, hint: hint)
-    }
-
-    mutating func warn(_ message: String, at range: SourceRange, hint: String? = nil) {
-        diagnostics.append(Diagnostic(message, at: range, hint: hint, severity: .warning))
     }
 
     // MARK: Limits
@@ -200,7 +163,7 @@ struct Parser {
         try expect("(")
         var names: [Identifier] = []
         repeat { names.append(try parseIdentifier("a column name")) } while accept(",")
-        try expect(")")
+        try expectListEnd()
         return names
     }
 
@@ -232,7 +195,7 @@ struct Parser {
             try expect("=")
             options.append(OptionSyntax(key: key, value: try parseString("an option value in quotes")))
         } while accept(",")
-        try expect(")")
+        try expectListEnd()
         return options
     }
 

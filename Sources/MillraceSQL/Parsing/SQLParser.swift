@@ -6,6 +6,8 @@ public struct ParseResult: Sendable {
     public var script: ScriptSyntax
     /// In the order of their places. Warnings too: look at `severity`.
     public var diagnostics: [Diagnostic]
+    /// Names that CREATE statements which could not be read may have defined.
+    public var lostNames: Set<String> = []
 
     public init(script: ScriptSyntax, diagnostics: [Diagnostic]) {
         self.script = script
@@ -20,15 +22,17 @@ public enum SQLParser {
     /// Parentheses, sub-queries and the like inside each other.
     public static let maximumNesting = 200
     /// Levels of the tree; a chain of operators such as `a OR b OR c` adds one each.
-    public static let maximumHeight = 1000
+    public static let maximumHeight = 500
     /// Errors reported of one file.
-    static let maximumDiagnostics = 100
+    public static let maximumDiagnostics = 100
 
     /// Reads a file of statements. After an error it goes on behind the next `;`.
     public static func parse(_ text: String) -> ParseResult {
         var parser = Parser(text)
         let script = parser.parseScript()
-        return ParseResult(script: script, diagnostics: parser.diagnostics)
+        var result = ParseResult(script: script, diagnostics: parser.diagnostics)
+        result.lostNames = parser.lostNames
+        return result
     }
 
     /// Reads one query; nil when it has an error.

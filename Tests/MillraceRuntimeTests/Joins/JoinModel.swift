@@ -68,6 +68,9 @@ final class JoinRun {
     private(set) var watermarks = [EventTime.none, EventTime.none]
     /// Per port: records below were applied before the restart.
     private var applied: [Int64] = []
+    /// Per port: the next record, and where its watermark would be. Event time stands still while either side is read again.
+    private var next: [Int64] = [0, 0]
+    private var reached = [EventTime.none, EventTime.none]
 
     init(_ plan: StreamJoinPlan, delay: Int64) throws {
         self.delay = delay
@@ -94,27 +97,45 @@ final class JoinRun {
                 let event = events[end]
                 rows.append(
                     ScriptedRow(event.values, partition: port, offset: event.offset, watermark: watermarks[port]))
-                // While records are read again, event time stands still.
-                if applied.isEmpty || event.offset >= applied[port] {
-                    watermarks[port] = max(watermarks[port], event.time - delay)
-                }
+                next[port] = event.offset + 1
+                reached[port] = max(reached[port], event.time - delay)
+                if !isReplaying { watermarks[port] = reached[port] }
                 end += 1
             }
             try harness.feed(rows, port: port)
+            if !isReplaying {
+                watermarks = reached
+                try harness.advance(to: watermarks[1 - port], port: 1 - port)
+            }
             try harness.advance(to: watermarks[port], port: port)
             start = end
         }
     }
+
+    private var isReplaying: Bool { zip(next, applied).contains { $0 < $1 } }
 
     func end() throws {
         for port in [0, 1] { try harness.advance(to: EventTime.end, port: port) }
     }
 
     /// The rest of what an earlier run left, read from where it says.
-    func `continue`(from before: JoinRun, applied: [Int64]) {
+    func `continue`(from before: JoinRun, replay: [Int64], applied: [Int64]) {
         self.applied = applied
         harness.context.appliedOffsets = applied
         watermarks = before.watermarks
+        reached = before.watermarks
+        next = replay
         for port in [0, 1] { harness.first.restore(emittedWatermark: watermarks[port], port: port) }
     }
+}
+
+/// The rows of one side alone, as often as they are more there.
+func rowDifference(_ expected: [[Value]], _ found: [[Value]]) -> (missing: [[Value]], extra: [[Value]]) {
+    var counts: [[Value]: Int] = [:]
+    for row in expected { counts[row, default: 0] += 1 }
+    for row in found { counts[row, default: 0] -= 1 }
+    func rows(_ sign: Int) -> [[Value]] {
+        sortedRows(counts.flatMap { row, count in Array(repeating: row, count: max(0, count * sign)) })
+    }
+    return (rows(1), rows(-1))
 }

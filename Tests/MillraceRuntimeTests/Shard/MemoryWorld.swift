@@ -10,14 +10,17 @@ final class ScriptedSource: Source {
     private var next: [Int]
     private var random: SeededGenerator
     private var pollsLeft: Int
+    /// The most records of one poll.
+    var bite = 20
     private let isBounded: Bool
 
     static let crash = Diagnostic("the process dies here", fault: .bug)
 
-    init(_ log: [[[Value]]], random: SeededGenerator, crashAfterPolls: Int?) {
+    /// - Parameter numbers: of the partitions that `log` holds; by default they are counted from 0.
+    init(_ log: [[[Value]]], numbers: [Int]? = nil, random: SeededGenerator, crashAfterPolls: Int?) {
         self.log = log
         self.random = random
-        partitions = log.indices.map { SourcePartition(topic: "t", partition: Int32($0)) }
+        partitions = (numbers ?? Array(log.indices)).map { SourcePartition(topic: "t", partition: Int32($0)) }
         next = log.map { _ in 0 }
         pollsLeft = crashAfterPolls ?? .max
         isBounded = crashAfterPolls == nil
@@ -25,7 +28,10 @@ final class ScriptedSource: Source {
 
     func isAtEnd(partition: Int) -> Bool { next[partition] == log[partition].count }
     func start(from positions: [SourcePosition]) throws(Diagnostic) {
-        for position in positions { next[Int(position.partition.partition)] = Int(position.replayOffset) }
+        for position in positions {
+            guard let index = partitions.firstIndex(of: position.partition) else { continue }
+            next[index] = Int(position.replayOffset)
+        }
     }
     func nextOffset(partition: Int) -> Int64 { Int64(next[partition]) }
     func committed(_ positions: [SourcePosition]) {}
@@ -35,7 +41,7 @@ final class ScriptedSource: Source {
         batch.clear()
         pollsLeft -= 1
         if pollsLeft < 0 { throw ScriptedSource.crash }
-        for _ in 0..<Int.random(in: 0...20, using: &random) {
+        for _ in 0..<Int.random(in: 0...bite, using: &random) where !log.isEmpty {
             let partition = Int.random(in: 0..<log.count, using: &random)
             guard next[partition] < log[partition].count else { continue }
             let origin = batch.records.count
@@ -66,7 +72,7 @@ final class MemorySession: SinkSession {
     private struct Transaction {
         var ticket: Int64
         var rows: [String: [[Value]]]
-        var positions: [SourceName: [SourcePosition]]
+        var positions: SourceProgress
         var deadLetters: [DeadLetter]
     }
     private let database: MemoryDatabase
@@ -74,6 +80,8 @@ final class MemorySession: SinkSession {
     fileprivate var pending: [String: [[Value]]] = [:]
     private var inFlight: [Transaction] = []
     private var durable: Int64 = -1
+    /// A transaction is done with a chance of two in this many, each time one looks.
+    var slowness = 3
 
     init(_ database: MemoryDatabase, random: SeededGenerator) {
         self.database = database
@@ -88,17 +96,17 @@ final class MemorySession: SinkSession {
     var uncommittedRows: Int { pending.values.reduce(0) { $0 + $1.count } }
     var canSubmit: Bool { inFlight.count < 2 }
 
-    func submit(ticket: Int64, positions: [SourceName: [SourcePosition]], deadLetters: [DeadLetter]) throws(Diagnostic)
-    {
+    func submit(ticket: Int64, positions: SourceProgress, deadLetters: [DeadLetter]) throws(Diagnostic) {
         precondition(canSubmit, "submitted without a free slot")
         precondition(
-            !(pending.isEmpty && deadLetters.isEmpty && positions.isEmpty), "submitted although nothing has happened")
+            !(pending.isEmpty && deadLetters.isEmpty && positions.allSatisfy(\.positions.isEmpty)),
+            "submitted although nothing has happened")
         inFlight.append(Transaction(ticket: ticket, rows: pending, positions: positions, deadLetters: deadLetters))
         pending = [:]
     }
 
     func drive(now: Int64) throws(Diagnostic) -> Int64 {
-        while !inFlight.isEmpty, Int.random(in: 0..<3, using: &random) > 0 { commitFirst() }
+        while !inFlight.isEmpty, Int.random(in: 0..<slowness, using: &random) < 2 { commitFirst() }
         return durable
     }
 

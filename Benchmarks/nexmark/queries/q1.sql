@@ -1,0 +1,5 @@
+-- Prices in euros instead of dollars.
+CREATE TABLE answer (auction BIGINT, bidder BIGINT, price DECIMAL(23, 3), dateTime TIMESTAMP(3), extra STRING)
+WITH ('connector' = 'filesystem', 'path' = '${dir}/answer.json', 'format' = 'json');
+
+INSERT INTO answer SELECT auction, bidder, 0.908 * price, dateTime, extra FROM bid;

@@ -1,0 +1,9 @@
+-- The directories of each bid's address.
+CREATE TABLE answer (
+    auction BIGINT, bidder BIGINT, price BIGINT, channel STRING, dir1 STRING, dir2 STRING, dir3 STRING
+)
+WITH ('connector' = 'filesystem', 'path' = '${dir}/answer.json', 'format' = 'json');
+
+INSERT INTO answer
+SELECT auction, bidder, price, channel, SPLIT_INDEX(url, '/', 3), SPLIT_INDEX(url, '/', 4), SPLIT_INDEX(url, '/', 5)
+FROM bid;

@@ -1,0 +1,17 @@
+/// GROUP BY without a window over a stream: a change for every row that changes a group's result.
+public struct UpdatingAggregatePlan: Hashable, Sendable {
+    public var keys: [Int]
+    /// Empty for DISTINCT, whose rows never change.
+    public var aggregates: [AggregateCall]
+    /// The input takes rows back.
+    public var inputRetracts: Bool
+    /// Readers want the row as it was before each update; those that know it by its key do not.
+    public var emitsBefore: Bool
+
+    public init(keys: [Int], aggregates: [AggregateCall], inputRetracts: Bool = false, emitsBefore: Bool = true) {
+        self.keys = keys
+        self.aggregates = aggregates
+        self.inputRetracts = inputRetracts
+        self.emitsBefore = emitsBefore
+    }
+}

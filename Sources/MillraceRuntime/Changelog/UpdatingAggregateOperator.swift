@@ -1,0 +1,135 @@
+public import MillraceCore
+
+/// GROUP BY without a window over a stream: each row that changes its group's result gives a change, at once.
+///
+/// The first row of a group gives an insert, a later one the old result and the new one unless they are equal, the row that
+/// takes back the group's last one a deletion. Without aggregates (DISTINCT) a group's row never changes. A retraction for
+/// a group that is not there is left alone. NULL is a key like any other. As Flink's GroupAggregate without mini-batches.
+public final class UpdatingAggregateOperator: Operator {
+    private let plan: UpdatingAggregatePlan
+    private let limits: Limits
+    private let store = StateStore()
+    private let keys: KeyTable
+    private let state: GroupState
+    private let pool: RecordPool
+    private let output: ChangeOutput
+    /// By key number; nil: no rows.
+    private var groups: [UnsafeMutableRawPointer?] = []
+    private(set) public var groupCount = 0
+    /// Keys whose group ended while their rows wait in the output.
+    private var ended: [Int32] = []
+    private let usedColumns: [Int]
+    /// A group's results before a change, where they are not given.
+    private let before: [Column]
+
+    /// - Throws: `.user` for an aggregate that cannot take rows back over an input that does.
+    public init(_ plan: UpdatingAggregatePlan, input: Schema, object: String, limits: Limits) throws(Diagnostic) {
+        self.plan = plan
+        self.limits = limits
+        let types = plan.keys.map { input[$0].type }
+        keys = KeyTable(types: types, store: store)
+        state = try GroupState(plan.aggregates, input: input, retracts: plan.inputRetracts, store: store)
+        pool = RecordPool(stride: state.recordBytes)
+        output = ChangeOutput(types + plan.aggregates.map(\.type), rows: limits.batchRows)
+        before = plan.emitsBefore ? [] : plan.aggregates.map { Column($0.type, capacity: 1) }
+        usedColumns = Array(Set(plan.keys + state.argumentColumns)).sorted()
+        super.init(object: object)
+    }
+
+    deinit { for group in groups { if let group { state.release(group) } } }
+
+    public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        keys.bind(plan.keys.map { batch.columns[$0] })
+        let used = usedColumns.map { batch.columns[$0] }.filter { !$0.allValid }
+        for row in 0..<batch.count {
+            let origin = batch.metadata.origins[row]
+            if let failed = used.first(where: { $0.states[row] > CellState.valid }) {
+                try context.reject(
+                    origin: origin, .of(failed.states[row]), object: object, detail: "input of the aggregate")
+                continue
+            }
+            let key = keys.intern(row: row)
+            let isRetraction = plan.inputRetracts && batch.metadata.kind(row).isRetraction
+            while groups.count <= Int(key) { groups.append(nil) }
+            if let group = groups[Int(key)] {
+                change(key, group, batch, row, isRetraction, context)
+            } else if isRetraction {
+                keys.drop(key)
+            } else if groupCount >= limits.windowGroups {
+                keys.drop(key)
+                let limit = limits.windowGroups
+                try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) groups")
+            } else {
+                begin(key, batch, row, context)
+            }
+            if output.isFull { try flush(context) }
+        }
+        try flush(context)
+    }
+
+    private func begin(_ key: Int32, _ batch: ColumnBatch, _ row: Int, _ context: ShardContext) {
+        keys.retain(key)
+        let group = pool.allocate()
+        groups[Int(key)] = group
+        groupCount += 1
+        UpdatingAggregateOperator.rowCount(group).pointee = 1
+        state.fold(batch, row: row, into: group, isRetraction: false)
+        append(.insert, key, group, batch.metadata, row, context)
+    }
+
+    private func change(
+        _ key: Int32, _ group: UnsafeMutableRawPointer, _ batch: ColumnBatch, _ row: Int, _ isRetraction: Bool,
+        _ context: ShardContext
+    ) {
+        let count = UpdatingAggregateOperator.rowCount(group)
+        count.pointee += isRetraction ? -1 : 1
+        guard count.pointee > 0 else {
+            append(.delete, key, group, batch.metadata, row, context)
+            state.release(group)
+            pool.deallocate(group)
+            groups[Int(key)] = nil
+            groupCount -= 1
+            ended.append(key)
+            return
+        }
+        guard !plan.aggregates.isEmpty else { return }
+        let results = output.batch.columns[plan.keys.count...]
+        if plan.emitsBefore {
+            append(.updateBefore, key, group, batch.metadata, row, context)
+            state.fold(batch, row: row, into: group, isRetraction: isRetraction)
+            append(.updateAfter, key, group, batch.metadata, row, context)
+            let last = output.batch.count - 1
+            if results.allSatisfy({ $0.isEqual(last - 1, to: last, of: $0) }) { output.drop(2) }
+        } else {
+            for column in before { column.clear() }
+            state.append(group, to: before[...], arena: context.arena)
+            state.fold(batch, row: row, into: group, isRetraction: isRetraction)
+            append(.updateAfter, key, group, batch.metadata, row, context)
+            let last = output.batch.count - 1
+            if zip(before, results).allSatisfy({ $0.isEqual(0, to: last, of: $1) }) { output.drop(1) }
+        }
+    }
+
+    /// The header belongs to the operator: rows of the group that were not taken back.
+    private static func rowCount(_ group: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Int64> {
+        group.assumingMemoryBound(to: Int64.self)
+    }
+
+    private func append(
+        _ kind: RowKind, _ key: Int32, _ group: UnsafeMutableRawPointer, _ metadata: RowMetadata, _ row: Int,
+        _ context: ShardContext
+    ) {
+        let columns = output.batch.columns
+        keys.append(key, to: columns[..<plan.keys.count])
+        state.append(group, to: columns[plan.keys.count...], arena: context.arena)
+        output.commit(kind, origin: metadata.origins[row], watermark: metadata.watermarks[row])
+    }
+
+    private func flush(_ context: ShardContext) throws(Diagnostic) {
+        try emit(output.batch, context: context)
+        output.clear()
+        // Key bytes of the rows just emitted lie in the table: only now may they go.
+        for key in ended { keys.release(key) }
+        ended.removeAll(keepingCapacity: true)
+    }
+}

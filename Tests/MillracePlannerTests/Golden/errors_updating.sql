@@ -1,0 +1,12 @@
+CREATE TABLE s (k STRING, v INT, ts TIMESTAMP(3)) WITH ('connector' = 'kafka', 'topic' = 's', 'properties.bootstrap.servers' = 'b', 'format' = 'json');
+CREATE TABLE topic (k STRING, n BIGINT) WITH ('connector' = 'kafka', 'topic' = 'o', 'properties.bootstrap.servers' = 'b', 'format' = 'json');
+CREATE TABLE bare (k STRING, n BIGINT) WITH ('connector' = 'postgres', 'url' = 'u', 'table-name' = 't');
+CREATE TABLE kept (k STRING, n BIGINT, PRIMARY KEY (n) NOT ENFORCED) WITH ('connector' = 'postgres', 'url' = 'u', 'table-name' = 't');
+CREATE VIEW totals AS SELECT k, SUM(v) AS n FROM s GROUP BY k;
+INSERT INTO topic SELECT k, n FROM totals WHERE n > 1;
+INSERT INTO topic SELECT 'all', COUNT(*) FROM s;
+INSERT INTO bare SELECT k, n FROM totals;
+INSERT INTO bare SELECT 'all', COUNT(*) FROM s;
+INSERT INTO kept SELECT k, n FROM totals;
+INSERT INTO kept SELECT UPPER(k), n FROM totals;
+INSERT INTO kept SELECT k, n FROM totals UNION ALL SELECT k, v FROM s;

@@ -1,0 +1,13 @@
+CREATE TABLE s (k STRING, v INT, ts TIMESTAMP(3)) WITH ('connector' = 'kafka', 'topic' = 's', 'properties.bootstrap.servers' = 'b', 'format' = 'json');
+CREATE TABLE shown (k STRING, n BIGINT) WITH ('connector' = 'print');
+CREATE TABLE kept (k STRING, n BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'postgres', 'url' = 'u', 'table-name' = 't');
+CREATE TABLE wide (k STRING, n BIGINT, PRIMARY KEY (k, n) NOT ENFORCED) WITH ('connector' = 'postgres', 'url' = 'u', 'table-name' = 't2');
+CREATE TABLE one (name STRING, n BIGINT, PRIMARY KEY (name) NOT ENFORCED) WITH ('connector' = 'postgres', 'url' = 'u', 'table-name' = 't3');
+CREATE TABLE lines (k STRING, n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'p', 'format' = 'json');
+INSERT INTO shown SELECT k, COUNT(*) FROM s GROUP BY k;
+INSERT INTO kept SELECT k, SUM(v) FROM s GROUP BY k;
+INSERT INTO kept SELECT k, SUM(v) AS n FROM s GROUP BY k HAVING SUM(v) > 5;
+INSERT INTO wide SELECT k, MIN(v) FROM s GROUP BY k;
+INSERT INTO one SELECT 'all', AVG(m) FROM (SELECT k, MAX(v) AS m FROM s GROUP BY k);
+INSERT INTO wide SELECT DISTINCT k, CAST(v AS BIGINT) FROM s;
+INSERT INTO lines SELECT DISTINCT k, v FROM s;
