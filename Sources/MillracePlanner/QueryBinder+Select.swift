@@ -6,12 +6,23 @@ extension QueryBinder {
     static let maximumColumns = 10_000
 
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
-        let from = syntax.from.map { table($0) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
+        let pending = PendingConditions(syntax.filter?.conjuncts ?? [])
+        let from =
+            syntax.from.map { table($0, pending: pending) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
+        // What a join took has to be right here, too: a name may be ambiguous among all tables.
+        for part in pending.taken {
+            guard binder(relation.scope, "WHERE").boolean(part, "WHERE") != nil else { return nil }
+        }
         relation.scope.aliases = syntax.aliases
         var filter = syntax.filter
-        if let clause = filter, clause.containsMembership {
-            guard let (rest, node) = memberships(of: clause, relation) else {
+        if !pending.taken.isEmpty {
+            filter = pending.open.dropFirst().reduce(pending.open.first) { all, part in
+                all.map { ExpressionSyntax(.binary(.and, $0, part), range: $0.range.through(part.range)) }
+            }
+        }
+        if let clause = filter, clause.conjuncts.contains(where: { $0.subQueryTest != nil }) {
+            guard let (rest, node) = subQueries(of: clause, relation) else {
                 _ = project(syntax, relation)
                 return nil
             }

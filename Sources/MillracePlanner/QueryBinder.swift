@@ -138,7 +138,8 @@ final class QueryBinder {
 
     // MARK: Tables
 
-    func table(_ syntax: TableSyntax) -> Relation? {
+    /// - Parameter pending: conditions of WHERE, which an inner join may take as its own.
+    func table(_ syntax: TableSyntax, pending: PendingConditions? = nil) -> Relation? {
         switch syntax.kind {
         case .name(let name, let hints):
             guard let node = named(name, hints: hints) else { return nil }
@@ -149,19 +150,24 @@ final class QueryBinder {
         case .function(let call, _):
             guard let node = tableFunction(call, syntax.range) else { return nil }
             return relation(node, syntax, default: nil, full: nil)
-        case .unnest(let expression, _):
-            log.error("UNNEST is not supported", at: expression.range)
-            return nil
+        case .unnest(let expression, let withOrdinality):
+            // On its own it reads no row: that of one.
+            let nothing = Relation(node: oneRow(), scope: Scope(columns: []))
+            return unnest(
+                .cross, nothing, syntax, expression, withOrdinality: withOrdinality, .none, syntax.range)
         case .values(let rows):
             guard let node = values(rows, syntax.range) else { return nil }
             return relation(node, syntax, default: nil, full: nil)
+        case .lateral(let query):
+            guard let node = self.query(query) else { return nil }
+            return relation(node, syntax, default: nil, full: nil)
         case .join(let type, let left, let right, let condition):
-            return join(type, left, right, condition, syntax.range)
+            let isOpen = syntax.alias == nil && (type == .inner || type == .cross)
+            return join(type, left, right, condition, syntax.range, pending: isOpen ? pending : nil)
         }
     }
 
-    private func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation?
-    {
+    func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation? {
         var node = node
         if !syntax.columnAliases.isEmpty {
             guard let other = renamed(node, syntax.columnAliases, "alias \"\(syntax.alias?.text ?? "")\"") else {

@@ -45,6 +45,9 @@ public enum NodeKind: Hashable, Sendable {
     case staticJoin(JoinPlan)
     /// Port 0 probes `sources[lookup]` by key, through the connector.
     case lookupJoin(JoinPlan, lookup: Int)
+    case unnest(UnnestPlan)
+    /// Ports 0 (left) and 1 (right), both streams.
+    case streamJoin(StreamJoinPlan)
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
@@ -115,9 +118,7 @@ public struct ProcessingTimePlan: Hashable, Sendable {
     }
 }
 
-public enum JoinKind: String, Hashable, Sendable { case inner, left }
-
-/// Output: probe columns, then build (or lookup) columns.
+/// Output: probe columns, then build (or lookup) columns; probe columns alone for `semi` and `anti`. Not `right` or `full`.
 public struct JoinPlan: Hashable, Sendable {
     public var kind: JoinKind
     /// Equal-typed key columns, pairwise. NULL never matches. Empty: every pair is a candidate (cross join).

@@ -138,7 +138,9 @@ final class OpenWindow {
 
     /// Brings the groups of these keys (-1: none) into the caches; see `KeyTable.warm`.
     func warm(_ ids: UnsafeMutablePointer<Int32>, count: Int) {
-        for row in 0..<count where ids[row] >= 0 { ids[row] = Int32(truncatingIfNeeded: OpenWindow.home(ids[row]) & mask) }
+        for row in 0..<count where ids[row] >= 0 {
+            ids[row] = Int32(truncatingIfNeeded: OpenWindow.home(ids[row]) & mask)
+        }
         var seen: Int64 = 0
         for row in 0..<count where ids[row] >= 0 {
             if let record = slots[Int(ids[row])].record { seen ^= record.load(as: Int64.self) }
