@@ -149,6 +149,7 @@ public enum Explain {
                     "order: \(order(rank.order, input))",
                 ]
                 + (rank.prefersNewest ? ["of equal rows the newest first"] : [])
+        case .topN(let top): return topNFacts(top, input)
         case .sort(let sort):
             return [
                 "sort by \(order(sort.order, input))",

@@ -121,7 +121,10 @@ struct PlanEmitter {
         case .expand(let expand):
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + expand.keys.map { [$0] })
-        case .over(let over):
+        case .topN(let top):
+            let inputs = node.inputs[0].columns.count
+            add(own.filter { $0[0] < inputs } + (top.keys + top.order.map(\.column)).map { [$0] })
+        case .over(let over, _):
             let inputs = node.inputs[0].columns.count
             let read =
                 over.keys + (over.timeColumn.map { [$0] } ?? []) + over.frames.flatMap(\.calls).flatMap(\.columns)
@@ -273,7 +276,21 @@ struct PlanEmitter {
             let input = input(node, 0, isStatic)
             expand.keys = expand.keys.map { place([$0], input) }
             extend(node, .expand(expand), input, key)
-        case .over(var over):
+        case .topN(var top):
+            let input = input(node, 0, isStatic)
+            top.keys = top.keys.map { place([$0], input) }
+            for i in top.order.indices { top.order[i].column = place([top.order[i].column], input) }
+            top.inputRetracts = node.inputs[0].updates != nil && !isStatic
+            top.emitsBefore = readers.wantBefore(node)
+            top.isFinal = top.isFinal || isStatic
+            top.emitsRank = own.contains { $0[0] == node.inputs[0].columns.count }
+            if top.emitsRank {
+                extend(node, .topN(top), input, key)
+            } else {
+                let index = append(.topN(top), [input.node], fields(input), node.object)
+                emitted[key] = Emitted(node: index, places: input.places)
+            }
+        case .over(var over, _):
             let input = input(node, 0, isStatic)
             func moved(_ column: Int) -> Int { place([column], input) }
             over.timeColumn = over.timeColumn.map(moved)

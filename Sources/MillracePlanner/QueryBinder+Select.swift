@@ -31,9 +31,7 @@ extension QueryBinder {
         }
         if let filter {
             if let predicate = binder(relation.scope, "WHERE").boolean(filter, "WHERE") {
-                let limited = RankLimit.push(predicate.expression, into: relation.node)
-                relation.node = LogicalNode(
-                    .filter(predicate.expression), inputs: [limited], columns: limited.columns, object: object)
+                relation.node = RankLimit(query: self).filter(relation.node, predicate.expression)
             } else {
                 // The select list is still worth checking.
                 _ = project(syntax, relation)
@@ -111,10 +109,7 @@ extension QueryBinder {
             return nil
         }
         let predicate = attached(place(condition))
-        let limited = RankLimit.push(predicate, into: rows)
-        return (
-            LogicalNode(.filter(predicate), inputs: [limited], columns: limited.columns, object: object), attached
-        )
+        return (RankLimit(query: self).filter(rows, predicate), attached)
     }
 
     /// QUALIFY may also name the select list's aliases.

@@ -68,6 +68,7 @@ public enum NodeKind: Hashable, Sendable {
     case updatingAggregate(UpdatingAggregatePlan)
     /// Rows of all inputs, equal schemas; event time is the minimum of the inputs'.
     case union
+    case topN(TopNPlan)
     /// Writes to `sinks[index]`.
     case sink(Int)
 }
