@@ -150,6 +150,10 @@ extension ExpressionBinder {
                     Bound(Coercion.cast(a.expression, to: left), isNullable: a.isNullable),
                     Bound(Coercion.cast(b.expression, to: right), isNullable: b.isNullable),
                 ], result)
+            // A remainder has the type of its divisor, where it always fits.
+            if function == .modulo, result.exactPrecision?.scale == 0, b.type.isInteger, result != b.type {
+                return Bound(.cast(bound.expression, to: b.type, isTry: false), isNullable: bound.isNullable)
+            }
             // An overflowing decimal is NULL.
             return Bound(bound.expression, isNullable: bound.isNullable || result.isDecimal)
         }

@@ -44,7 +44,14 @@ extension Parser {
         return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
 
+    /// What begins with a word. Nested calls pass through here, so it keeps nothing on the stack but the answer.
     private mutating func parseWord() throws(Diagnostic) -> ExpressionSyntax {
+        if let form = try parseKeyword() { return form }
+        return try parseNameOrCall(isForced: isSign("(", ahead: 1) && (isWord("LEFT") || isWord("RIGHT")))
+    }
+
+    /// A literal or a form of its own; nil for a plain name or call.
+    private mutating func parseKeyword() throws(Diagnostic) -> ExpressionSyntax? {
         let next = ahead(1)
         let isCall = next.kind == .sign && next.text == "("
         let isLiteral = next.kind == .string || next.kind == .doubleQuotedString
@@ -75,18 +82,17 @@ extension Parser {
             let query = try parseQuery()
             try expect(")")
             return ExpressionSyntax(.exists(query), range: start.through(previousRange))
-        case "LEFT" where isCall, "RIGHT" where isCall: return try parseNameOrCall(isForced: true)
+        case "LEFT" where isCall, "RIGHT" where isCall: return nil
         case "ALL" where isCall, "ANY" where isCall, "SOME" where isCall:
             throw unsupported(
                 "comparison with \(token.keyword)", at: token.range,
                 hint: "Use x IN (SELECT …), or compare with a MIN or MAX.")
         case let word where isCall:
-            if let form = try parseSpecialForm(word) { return form }
-            return try parseNameOrCall()
+            return try parseSpecialForm(word)
         case let word where Keywords.bareCalls.contains(word) && !isSign(".", ahead: 1):
             let name = try parseIdentifier("a name")
             return ExpressionSyntax(.call(CallSyntax(name: ObjectName([name]), arguments: [])), range: name.range)
-        default: return try parseNameOrCall()
+        default: return nil
         }
     }
 
