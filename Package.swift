@@ -40,7 +40,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // C side: module maps and shims, each below its one wrapper.
@@ -60,10 +59,7 @@ let package = Package(
         library("MillraceModels", ["MillraceRuntime", "MillraceCore"]),
         library(
             "MillraceObservability",
-            [
-                "MillraceRuntime", "MillraceCore", .product(name: "Logging", package: "swift-log"),
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
-            ]),
+            ["MillraceRuntime", "MillraceCore", .product(name: "Logging", package: "swift-log")]),
         library(
             "MillraceEngine",
             [
@@ -99,7 +95,8 @@ let package = Package(
         tests("MillraceKafkaTests", ["MillraceKafka"]),
         tests("MillracePostgresTests", ["MillracePostgres"]),
         tests("MillraceModelsTests", ["MillraceModels"], excluding: ["Fixtures"]),
-        tests("MillraceEngineTests", ["MillraceEngine"], excluding: ["Golden", "Functions"]),
+        tests("MillraceObservabilityTests", ["MillraceObservability"]),
+        tests("MillraceEngineTests", ["MillraceEngine", "CMillraceLinux"], excluding: ["Golden", "Functions"]),
         tests(
             "IntegrationTests",
             ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceCore", "CLibrdkafka"]),

@@ -83,7 +83,7 @@ inline int32_t find_child(
     }
     const size_t length = plain_length(raw);
     if (raw[length] == '"') {
-        if (!(node.lengths >> (length < 63 ? length : 63) & 1)) return -1;
+        if (!(node.marks >> millrace_json_key_mark(raw, length) & 1)) return -1;
         for (int32_t i = 0; i < node.child_count; i++) {
             const millrace_json_node &child = walk.nodes[node.first_child + i];
             if (child.key_length == length && std::memcmp(raw, child.key, length) == 0) {

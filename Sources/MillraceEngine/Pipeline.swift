@@ -88,7 +88,7 @@ public final class Pipeline: Sendable {
             state.shards = handovers.map { ShardHandle(shard: $0.shard) }
         }
         let threads = handovers.enumerated().map { index, handover in
-            ShardThread(name: "millrace-\(index)") { [self] in
+            ShardThread(name: "millrace-\(index)", cpu: options.cpus.cpu(ofShard: index)) { [self] in
                 do throws(Diagnostic) {
                     try handover.shard.run(from: handover.positions)
                     ended(nil)

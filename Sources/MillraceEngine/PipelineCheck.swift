@@ -22,13 +22,14 @@ public enum PipelineCheck {
 
     /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
     ///
-    /// Windows are rebuilt after a restart by reading their rows again. The rows of a window over a window are results,
-    /// which are not made again, so its open windows would come back incomplete: refused until state is stored. So are results
-    /// that any row may change: rebuilding them would take the whole stream.
+    /// Windows and joins of streams are rebuilt after a restart by reading their rows again. The rows of a window over a
+    /// window are results, which are not made again, so its open windows would come back incomplete: refused until state is
+    /// stored. So is what would take the whole stream to rebuild: results that any row may change, joins without a bound.
     public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
         guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
         return plan.nodes.indices.compactMap { index in
-            if let clause = unboundedState(plan.nodes[index]) {
+            let node = plan.nodes[index]
+            if let clause = unboundedState(node) {
                 guard ancestors(of: index, in: plan).contains(where: { isUnboundedSource(plan.nodes[$0], plan) }) else {
                     return nil
                 }
@@ -36,15 +37,49 @@ public enum PipelineCheck {
                     "\(clause) over a stream cannot be restarted exactly yet: its state is not stored in the database",
                     hint: "Add a window, read a bounded source, or write to a sink without positions, such as print.")
             }
-            guard isWindow(plan.nodes[index]) else { return nil }
             let behind = ancestors(of: index, in: plan)
-            guard behind.contains(where: { isWindow(plan.nodes[$0]) }),
-                behind.contains(where: { isUnboundedSource(plan.nodes[$0], plan) })
-            else { return nil }
+            let sources = behind.filter { isUnboundedSource(plan.nodes[$0], plan) }
+            guard !sources.isEmpty else { return nil }
+            if let (kept, instead) = keepsForEver(node) {
+                return Diagnostic("\(kept) cannot be restarted exactly yet", hint: instead)
+            }
+            guard holdsRows(node) else { return nil }
+            let below = behind.filter { holdsRows(plan.nodes[$0]) }
+            guard !below.isEmpty else { return nil }
+            // What closes with the window below holds nothing between two watermarks. The sides of a join close at the same
+            // moment only when they come from one source.
+            if closesWithItsInput(node), sources.count == 1 || !isJoin(node),
+                below.allSatisfy({ isClosing(plan.nodes[$0]) })
+            {
+                return nil
+            }
             return Diagnostic(
-                "a window over the results of a window cannot be restarted exactly yet",
-                hint: "Write the first window to a table and aggregate there, or read a bounded source.")
+                isJoin(plan.nodes[index])
+                    ? "a join over the results of a window or join cannot be restarted exactly yet"
+                    : "a window over the results of a window or join cannot be restarted exactly yet",
+                hint: "Write the first result to a table and go on from there, or read a bounded source.")
         }
+    }
+
+    /// State that grows older than any part of the input that could be read again, and what to write instead.
+    private static func keepsForEver(_ node: PlanNode) -> (String, hint: String)? {
+        let bounded =
+            "Use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a window, or read a bounded source."
+        switch node.kind {
+        case .over(let over) where !over.isReplayable: return ("OVER with a frame that is not bounded by time", bounded)
+        case .limit: return ("LIMIT", bounded)
+        case .processingTime: return ("a window by processing time", bounded)
+        case .streamJoin(let join) where join.form == .regular:
+            return (
+                "a join that keeps both streams for ever",
+                "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one side a bounded table."
+            )
+        default: return nil
+        }
+    }
+
+    private static func isJoin(_ node: PlanNode) -> Bool {
+        if case .streamJoin = node.kind { true } else { false }
     }
 
     /// The clause whose state would need every row of the stream again; nil: none such.
@@ -55,8 +90,29 @@ public enum PipelineCheck {
         }
     }
 
-    private static func isWindow(_ node: PlanNode) -> Bool {
-        if case .windowAggregate = node.kind { true } else { false }
+    private static func holdsRows(_ node: PlanNode) -> Bool {
+        switch node.kind {
+        case .windowAggregate, .windowRank, .over, .sort, .streamJoin: true
+        default: false
+        }
+    }
+
+    /// Emits all rows of a window at the watermark that closes it.
+    private static func isClosing(_ node: PlanNode) -> Bool {
+        switch node.kind {
+        case .windowAggregate(let aggregate): aggregate.allowedLatenessMilliseconds == 0
+        default: closesWithItsInput(node)
+        }
+    }
+
+    /// Its windows are those of its input.
+    private static func closesWithItsInput(_ node: PlanNode) -> Bool {
+        switch node.kind {
+        case .windowRank: true
+        case .windowAggregate(let aggregate): if case .attached = aggregate.window { true } else { false }
+        case .streamJoin(let join): if case .window = join.form { true } else { false }
+        default: false
+        }
     }
 
     private static func isUnboundedSource(_ node: PlanNode, _ plan: ExecutionPlan) -> Bool {

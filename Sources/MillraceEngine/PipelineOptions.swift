@@ -5,6 +5,8 @@ public import MillraceRuntime
 public struct PipelineOptions: Sendable {
     /// Threads that share the source's partitions. Some pipelines run on one: see `ShardCount`.
     public var shards = 1
+    /// The CPUs that the shards' threads are bound to; empty: the system decides.
+    public var cpus = CPUList()
     /// Forget stored positions and start as the options say.
     public var resetState = false
     /// Relative model and file paths start here.

@@ -27,9 +27,18 @@ enum ShardCount {
 
     private static func obstacle(_ plan: ExecutionPlan, _ index: Int) -> String? {
         let node = plan.nodes[index]
+        // An operator that is not known to work by parts needs all rows in one place.
         switch node.kind {
+        case .source, .project, .filter, .staticJoin, .lookupJoin, .unnest, .predict, .windowAssign, .expand, .union,
+            .sink:
+            return nil
         case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
+        case .over, .windowRank, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
+        case .processingTime: return "windows by processing time need one shard"
         case .windowAggregate(let aggregate):
+            if case .attached = aggregate.window {
+                return "an aggregate over rows that bring their window needs one shard"
+            }
             if case .session = aggregate.window { return "sessions of one key may lie in several partitions" }
             if aggregate.allowedLatenessMilliseconds > 0 { return "'late.lateness' corrects windows on one shard only" }
             let input = plan.nodes[node.inputs[0]].schema
@@ -37,17 +46,19 @@ enum ShardCount {
             if columns.contains(where: { !WindowAggregateOperator.canExchange(input[$0].type) }) {
                 return "an aggregate over ROW, ARRAY or MAP needs all rows of a group on one shard"
             }
-            if readsAggregate(plan, index) { return "an aggregate of an aggregate needs one shard" }
+            if aggregate.aggregates.contains(where: { !$0.function.mergesFromParts }) {
+                return "an aggregate that depends on the order of its rows needs them on one shard"
+            }
+            return readsAggregate(plan, index) ? "an aggregate of an aggregate needs one shard" : nil
         case .watermark:
             // Event time is agreed on where the shard hands rows in.
             let isFirst = plan.nodes.indices.contains { head in
                 guard case .source = plan.nodes[head].kind else { return false }
                 return plan.watermarkNode(behind: head) == index
             }
-            if !isFirst { return "a watermark behind other operators needs one shard" }
-        default: break
+            return isFirst ? nil : "a watermark behind other operators needs one shard"
+        case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
         }
-        return nil
     }
 
     private static func readsAggregate(_ plan: ExecutionPlan, _ index: Int) -> Bool {
@@ -56,6 +67,16 @@ enum ShardCount {
             case .windowAggregate, .groupAggregate, .updatingAggregate: true
             default: readsAggregate(plan, input)
             }
+        }
+    }
+}
+
+extension AggregateCall.Function {
+    /// Partial aggregates of several shards merge into the result of one, and can be sent (`Accumulators+Partials`).
+    fileprivate var mergesFromParts: Bool {
+        switch self {
+        case .countAll, .count, .sum, .average, .minimum, .maximum, .stddevPop, .stddevSamp, .varPop, .varSamp: true
+        default: false
         }
     }
 }

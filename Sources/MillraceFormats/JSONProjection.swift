@@ -83,7 +83,10 @@ final class JSONProjection {
             node.raw_key = bytes.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C } ? 0 : 1
             node.first_child = Int32(firsts[index])
             node.child_count = Int32(branch.children.count)
-            for child in branch.children { node.lengths |= 1 << UInt64(min(child.name.utf8.count, 63)) }
+            for child in branch.children {
+                let name = Array(child.name.utf8)
+                node.marks |= 1 << UInt64(millrace_json_key_mark(name, name.count))
+            }
             JSONProjection.describe(type, form, &node)
             nodes[index] = node
         }

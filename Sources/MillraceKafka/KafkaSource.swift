@@ -67,7 +67,9 @@ public final class KafkaSource: Source {
     private var lastKept: SourcePartition? { lastIndex >= 0 ? partitions[lastIndex] : nil }
     /// Of the record that was kept last.
     private var lastIndex = -1
-    private var backlog = BacklogNudge()
+    private var backlog: BacklogNudge?
+    /// Bytes of the records of this poll.
+    private var recordBytes = 0
     private var isClosed = false
     /// An outage that `discovery` has been told of.
     private var isAway = false
@@ -79,6 +81,10 @@ public final class KafkaSource: Source {
     private var told: [Int64] = []
     private var hasUntold = false
     private var lastCommit: Int64 = .min
+
+    /// librdkafka's own bounds are 100,000 records of some 400 bytes besides their own, and 64 MB.
+    private static let queuedMessages = 50_000
+    private static let queuedKilobytes = 32 << 10
 
     private static let commitIntervalMicroseconds: Int64 = 1_000_000
 
@@ -102,6 +108,9 @@ public final class KafkaSource: Source {
         self.clock = clock
         self.log = log
         client = try KafkaSource.makeClient(properties, object: "table \"\(plan.name)\"", log: log)
+        backlog = BacklogNudge(
+            messages: properties.values["queued.min.messages"].flatMap { Int($0) } ?? Self.queuedMessages,
+            kilobytes: properties.values["queued.max.messages.kbytes"].flatMap { Int($0) } ?? Self.queuedKilobytes)
         slots = .allocate(capacity: limits.batchRows)
         slots.initialize(repeating: nil, count: limits.batchRows)
     }
@@ -117,6 +126,8 @@ public final class KafkaSource: Source {
             ("socket.nagle.disable", "true"), ("fetch.min.bytes", "1"),
             // The embedded broker answers a fetch only after this time.
             ("fetch.wait.max.ms", properties.isEmbedded ? "5" : "100"),
+            // What is read ahead of a partition that the shard is behind with, and so most of the memory of a backlog.
+            ("queued.min.messages", String(queuedMessages)), ("queued.max.messages.kbytes", String(queuedKilobytes)),
             ("fetch.error.backoff.ms", "50"), ("check.crcs", "true"), ("reconnect.backoff.max.ms", "1000"),
         ]
         settings += properties.values.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
@@ -150,6 +161,7 @@ public final class KafkaSource: Source {
         client.clearDescriptor()
         let capacity = limits.batchRows
         var received = 0
+        recordBytes = 0
         var isDrained = false
         while slotCount < capacity, received < 4 * capacity {
             let space = capacity - slotCount
@@ -162,7 +174,7 @@ public final class KafkaSource: Source {
             try take(got, into: batch.records)
         }
         if let failure = client.events.failure { throw failure }
-        backlog?.nudge(client, partition: lastKept)
+        nudgeBacklog()
         if hasUntold { commitIfDue() }
         if slotCount > 0 {
             rows.fill(batch, messages: UnsafePointer(slots), topicNames: topicNames)
@@ -194,6 +206,7 @@ public final class KafkaSource: Source {
                 continue
             }
             slots[kept] = message
+            recordBytes += message.pointee.len + message.pointee.key_len
             target.set(kept, message, partition: index)
             kept += 1
             lastIndex = index
@@ -202,6 +215,14 @@ public final class KafkaSource: Source {
         if kept > slotCount { client.events.noteReachable() }
         slotCount = kept
         if let failure { throw failure }
+    }
+
+    private func nudgeBacklog() {
+        guard backlog != nil, let partition = lastKept else { return }
+        let waiting = Int(rd_kafka_queue_length(client.queue))
+        if backlog!.isDue(waiting: waiting, records: slotCount, recordBytes: recordBytes) {
+            BacklogNudge.wake(client, partition: partition)
+        }
     }
 
     /// Moves the partition on; false for a record beyond the bound or one that was delivered already.

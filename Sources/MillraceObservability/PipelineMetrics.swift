@@ -1,4 +1,3 @@
-internal import Histogram
 internal import MillraceCore
 public import MillraceRuntime
 internal import Synchronization
@@ -36,8 +35,8 @@ public final class PipelineMetrics: ShardObserver {
         var snapshot = Snapshot()
         /// By sink. A handful, told of with every batch: comparing names is cheaper than hashing them.
         var written: [(sink: String, rows: Int)] = []
-        var latency = Histogram<UInt32>(numberOfSignificantValueDigits: .three)
-        var interval = Histogram<UInt32>(numberOfSignificantValueDigits: .three)
+        var latency = LatencyHistogram()
+        var interval = LatencyHistogram()
         var watermarks: [Int: Int64] = [:]
     }
 
@@ -53,16 +52,15 @@ public final class PipelineMetrics: ShardObserver {
             copy.latency = PipelineMetrics.percentiles(state.latency)
             copy.intervalLatency = PipelineMetrics.percentiles(state.interval)
             copy.watermark = state.watermarks.values.min()
-            if takeInterval { state.interval.reset() }
+            if takeInterval { state.interval.clear() }
             return copy
         }
     }
 
-    private static func percentiles(_ histogram: Histogram<UInt32>) -> Percentiles {
-        guard histogram.totalCount > 0 else { return Percentiles() }
-        func at(_ percentile: Double) -> Int64 { Int64(clamping: histogram.valueAtPercentile(percentile)) }
-        return Percentiles(
-            count: Int(histogram.totalCount), p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: at(100))
+    private static func percentiles(_ histogram: LatencyHistogram) -> Percentiles {
+        Percentiles(
+            count: histogram.count, p50: histogram.quantile(0.5), p90: histogram.quantile(0.9),
+            p99: histogram.quantile(0.99), p999: histogram.quantile(0.999), max: histogram.quantile(1))
     }
 
     // MARK: ShardObserver
@@ -89,9 +87,8 @@ public final class PipelineMetrics: ShardObserver {
         state.withLock { state in
             state.snapshot.commits += 1
             for latency in latencies {
-                let value = UInt64(Swift.max(latency, 0))
-                state.latency.record(value)
-                state.interval.record(value)
+                state.latency.record(latency)
+                state.interval.record(latency)
             }
         }
     }

@@ -7,6 +7,10 @@ final class AggregateBinder {
     private enum Place {
         static let aggregates = 1_000_000
         static let window = 2_000_000
+        /// Which grouping set a row belongs to.
+        static let ordinal = 3_000_000
+        /// Calls with OVER, which their own binder places.
+        static let over = OverBinder.place
     }
     /// Where a window comes from.
     private enum Window {
@@ -24,10 +28,12 @@ final class AggregateBinder {
     private var hasFailedKey = false
     private var window: Window?
     /// Window columns that GROUP BY names.
-    private var parts: Set<WindowColumn.Part> = []
+    private var parts: [WindowColumn.Part: Int] = [:]
     private var aggregates: [(call: AggregateCall, isNullable: Bool)] = []
     /// Columns put behind the input's: keys and arguments that are expressions.
     private var added: [(name: String, expression: Expression, isNullable: Bool)] = []
+    private var grouping = GroupingSets()
+    private lazy var wholeWindows = findWholeWindows()
 
     init(_ query: QueryBinder, _ syntax: SelectSyntax, _ relation: Relation) {
         self.query = query
@@ -38,19 +44,28 @@ final class AggregateBinder {
 
     func bind() -> LogicalNode? {
         var isFine = true
-        for grouping in syntax.groupBy {
-            guard case .expression(let expression) = grouping else {
-                log.error("GROUPING SETS, ROLLUP and CUBE are not supported", at: syntax.range)
-                return nil
-            }
-            if !bindKey(expression) {
+        for element in syntax.groupBy {
+            guard let sets = bindGroups(element) else {
                 isFine = false
                 hasFailedKey = true
+                continue
             }
+            grouping.combine(sets)
         }
         if isFine, !checkWindow() { return nil }
+        if isFine {
+            grouping.finish(keys: keys.count)
+            for index in keys.indices where grouping.isOptional(index) { keys[index].isNullable = true }
+        }
         let binder = query.binder(inputBinder.scope, "SELECT")
-        binder.intercept = { [unowned self] in intercept($0) }
+        // Inside of OVER stand keys and aggregates, but no further OVER.
+        let overRows = query.binder(inputBinder.scope, "SELECT")
+        overRows.intercept = { [unowned self] in intercept($0) }
+        let over = OverBinder(query, syntax.windows, rows: overRows)
+        binder.intercept = { [unowned self] expression in
+            if case .call(let call) = expression.kind, call.over != nil { return over.intercept(expression) }
+            return intercept(expression)
+        }
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
         for (position, item) in syntax.items.enumerated() {
             guard case .expression(let expression, let alias) = item else {
@@ -76,8 +91,11 @@ final class AggregateBinder {
         if let having {
             node = LogicalNode(.filter(placed(having)), inputs: [node], columns: node.columns, object: query.object)
         }
+        guard let (rows, attached) = query.overRows(syntax, node, over, binder, place: { placed($0) }) else {
+            return nil
+        }
         var result = LogicalNode.project(
-            node, items.map { ($0.name, placed($0.expression), $0.isNullable) }, object: query.object)
+            rows, items.map { ($0.name, attached(placed($0.expression)), $0.isNullable) }, object: query.object)
         if syntax.isDistinct {
             result = query.distinct(result)
         }
@@ -86,21 +104,67 @@ final class AggregateBinder {
 
     // MARK: Keys
 
-    private func bindKey(_ expression: ExpressionSyntax) -> Bool {
+    /// The sets that one element of GROUP BY stands for, nil after an error.
+    private func bindGroups(_ element: SelectSyntax.Grouping) -> [GroupingSets.Members]? {
+        func members(_ expressions: [ExpressionSyntax]) -> GroupingSets.Members? {
+            let bound = expressions.map(bindKey)
+            let keys = bound.compactMap { $0 }
+            return keys.count == bound.count ? keys : nil
+        }
+        func lists(_ written: [[ExpressionSyntax]]) -> [GroupingSets.Members]? {
+            let bound = written.map(members)
+            let lists = bound.compactMap { $0 }
+            return lists.count == bound.count ? lists : nil
+        }
+        switch element {
+        case .expression(let expression): return members([expression]).map { [$0] }
+        case .groupingSets(let written): return lists(written)
+        case .rollup(let written): return lists(written).map(GroupingSets.rollup)
+        case .cube(let written):
+            guard written.count <= GroupingSets.cubeKeysMax else {
+                log.error("CUBE takes at most \(GroupingSets.cubeKeysMax) keys", at: syntax.range)
+                return nil
+            }
+            return lists(written).map(GroupingSets.cube)
+        }
+    }
+
+    /// Windows of which GROUP BY names both bounds. One bound alone is a key like any other.
+    private func findWholeWindows() -> Set<WindowIdentity> {
+        let silent = ExpressionBinder(
+            scope: inputBinder.scope, log: DiagnosticLog(), functions: query.functions, place: "GROUP BY")
+        var parts: [WindowIdentity: Set<WindowColumn.Part>] = [:]
+        for element in syntax.groupBy {
+            let expressions: [ExpressionSyntax] =
+                switch element {
+                case .expression(let expression): [expression]
+                case .groupingSets(let lists), .rollup(let lists), .cube(let lists): lists.flatMap { $0 }
+                }
+            for expression in expressions {
+                guard case .name = expression.kind, case .column(let index, _)? = silent.bind(expression)?.expression,
+                    let column = input.columns[index].window
+                else { continue }
+                parts[column.window, default: []].insert(column.part)
+            }
+        }
+        return Set(parts.filter { $0.value.isSuperset(of: [.start, .end]) }.keys)
+    }
+
+    private func bindKey(_ expression: ExpressionSyntax) -> GroupingSets.Member? {
         var expression = expression
         if case .number(let text) = expression.kind, let position = Int(text) {
             guard position >= 1, position <= syntax.items.count,
                 case .expression(let item, _) = syntax.items[position - 1]
             else {
                 log.error("GROUP BY \(text) is not a column of the select list", at: expression.range)
-                return false
+                return nil
             }
             expression = item
         }
         if case .call(let call) = expression.kind,
             ["TUMBLE", "HOP", "SESSION", "CUMULATE"].contains(call.name.text.uppercased())
         {
-            return bindGroupWindow(call, expression.range)
+            return bindGroupWindow(call, expression.range) ? .groupWindow : nil
         }
         // An alias of the select list counts where no column has its name.
         if case .name(let names) = expression.kind, names.count == 1,
@@ -111,24 +175,25 @@ final class AggregateBinder {
         {
             expression = item
         }
-        guard let bound = inputBinder.bind(expression) else { return false }
-        if case .column(let index, _) = bound.expression, let column = input.columns[index].window {
+        guard let bound = inputBinder.bind(expression) else { return nil }
+        if case .column(let index, _) = bound.expression, let column = input.columns[index].window,
+            wholeWindows.contains(column.window) || !input.isBounded
+        {
             if case .function(let known)? = window, known != column.window {
                 log.error("GROUP BY mixes columns of two windows", at: expression.range)
-                return false
+                return nil
             }
             if case .group? = window {
                 log.error("GROUP BY has two windows", at: expression.range)
-                return false
+                return nil
             }
             window = .function(column.window)
-            parts.insert(column.part)
-            return true
+            parts[column.part] = index
+            return .window(column.part)
         }
-        if !keys.contains(where: { $0.expression == bound.expression }) {
-            keys.append((bound.expression, bound.isNullable, expression.derivedName ?? "EXPR$\(keys.count)"))
-        }
-        return true
+        if let known = keys.firstIndex(where: { $0.expression == bound.expression }) { return .key(known) }
+        keys.append((bound.expression, bound.isNullable, expression.derivedName ?? "EXPR$\(keys.count)"))
+        return .key(keys.count - 1)
     }
 
     private func bindGroupWindow(_ call: CallSyntax, _ range: SourceRange) -> Bool {
@@ -164,14 +229,25 @@ final class AggregateBinder {
 
     /// Window or bounded input; anything else would have to be taken back later.
     private func checkWindow() -> Bool {
+        for part in parts.keys where !grouping.isInEverySet(.window(part)) {
+            log.error("a grouping set leaves a column of the window out", at: syntax.range)
+            return false
+        }
+        if case .group? = window, !grouping.isInEverySet(.groupWindow) {
+            log.error("a grouping set leaves the window out", at: syntax.range)
+            return false
+        }
         if case .function(let identity)? = window {
-            guard parts.contains(.start), parts.contains(.end) else {
+            guard parts[.start] != nil, parts[.end] != nil else {
                 log.error(
-                    "GROUP BY has no \(parts.contains(.start) ? "window_end" : "window_start")", at: groupByRange,
+                    "GROUP BY has no \(parts[.start] != nil ? "window_end" : "window_start")", at: groupByRange,
                     hint: "A window aggregate groups by window_start and window_end.")
                 return false
             }
-            for column in identity.partitionBy where !keys.contains(where: { $0.name == column }) {
+            for column in identity.partitionBy {
+                if let key = keys.firstIndex(where: { $0.name == column }), grouping.isInEverySet(.key(key)) {
+                    continue
+                }
                 log.error(
                     "GROUP BY has no \"\(column)\", which the session window is partitioned by", at: syntax.range)
                 return false
@@ -187,8 +263,11 @@ final class AggregateBinder {
         switch expression.kind {
         case .call(let call):
             let name = call.name.text.uppercased()
-            if call.over == nil, ExpressionBinder.aggregateNames.contains(name) {
-                return bindAggregate(call, name, expression.range).map { .bound($0) } ?? .failed
+            if call.over == nil, AggregateCallBinder.names.contains(name) {
+                return bindAggregate(call, expression.range).map { .bound($0) } ?? .failed
+            }
+            if name == "GROUPING" || name == "GROUPING_ID" {
+                return bindGrouping(call, name, expression.range).map { .bound($0) } ?? .failed
             }
             if let (function, part) = auxiliary(name) {
                 return bindAuxiliary(call, name, function, part, expression.range).map { .bound($0) } ?? .failed
@@ -205,7 +284,7 @@ final class AggregateBinder {
             if case .column(let index, _) = bound.expression, let column = input.columns[index].window,
                 case .function(let identity)? = window, identity == column.window
             {
-                guard parts.contains(column.part) else {
+                guard parts[column.part] != nil else {
                     log.error("column \"\(input.columns[index].name)\" is not in GROUP BY", at: expression.range)
                     return .failed
                 }
@@ -251,7 +330,9 @@ final class AggregateBinder {
 
     private func auxiliary(_ name: String) -> (String, WindowColumn.Part)? {
         for function in ["TUMBLE", "HOP", "SESSION"] {
-            for (suffix, part) in [("_START", WindowColumn.Part.start), ("_END", .end), ("_ROWTIME", .time)]
+            for (suffix, part) in [
+                ("_START", WindowColumn.Part.start), ("_END", .end), ("_ROWTIME", .time), ("_PROCTIME", .time),
+            ]
             where name == function + suffix { return (function, part) }
         }
         return nil
@@ -296,78 +377,11 @@ final class AggregateBinder {
 
     // MARK: Aggregates
 
-    private func bindAggregate(_ call: CallSyntax, _ name: String, _ range: SourceRange) -> Bound? {
-        inputBinder.place = "the argument of an aggregate"
-        defer { inputBinder.place = "GROUP BY" }
-        var filter: Expression?
-        if let clause = call.filter {
-            guard let bound = inputBinder.boolean(clause, "FILTER") else { return nil }
-            filter = bound.expression
-        }
-        var argument: Bound?
-        var isStar = false
-        if call.arguments.count == 1, case .asterisk = call.arguments[0].value.kind {
-            isStar = true
-        } else if call.arguments.count == 1 {
-            argument = inputBinder.bind(call.arguments[0].value)
-            if argument == nil { return nil }
-        } else if !(name == "COUNT" && call.arguments.isEmpty) {
-            log.error("aggregate \(name) takes 1 argument, not \(call.arguments.count)", at: range)
-            return nil
-        }
-        let function: AggregateCall.Function
-        var type: DataType = .bigInt
-        switch name {
-        case "COUNT":
-            function = argument == nil ? .countAll : .count
-            if isStar && call.isDistinct {
-                log.error("COUNT(DISTINCT *) is not supported", at: range)
-                return nil
-            }
-        case "COUNTIF":
-            guard let condition = argument, condition.type == .boolean else {
-                log.error("COUNTIF takes BOOLEAN", at: range)
-                return nil
-            }
-            filter = filter.map { .call(.and, [$0, condition.expression], .boolean) } ?? condition.expression
-            argument = nil
-            function = .countAll
-        case "SUM", "AVG":
-            guard let bound = argument, bound.type.isNumeric else {
-                let given = isStar ? "*" : "\(argument?.type ?? .null)"
-                log.error("\(name) takes a number, not \(given)", at: call.arguments.first?.value.range ?? range)
-                return nil
-            }
-            function = name == "SUM" ? .sum : .average
-            type = bound.type
-            if case .decimal(_, let scale) = bound.type {
-                type = .decimal(precision: 38, scale: name == "SUM" ? scale : max(6, scale))
-            }
-        case "MIN", "MAX":
-            guard let bound = argument,
-                bound.type.isNumeric || bound.type.isCharacter || bound.type.isTemporal || bound.type == .boolean
-                    || bound.type.isInterval || bound.type.isBinary
-            else {
-                let given = isStar ? "*" : "\(argument?.type ?? .null)"
-                log.error("\(name) does not take \(given)", at: call.arguments.first?.value.range ?? range)
-                return nil
-            }
-            function = name == "MIN" ? .minimum : .maximum
-            type = bound.type
-        default:
-            log.error(
-                "aggregate \(name) is not supported", at: range,
-                hint: "The aggregates are COUNT, SUM, AVG, MIN and MAX.")
-            return nil
-        }
-        let bound = AggregateCall(
-            function, argument: argument.map { slot($0.expression, isNullable: $0.isNullable) },
-            filter: filter.map { slot($0, isNullable: true) },
-            // DISTINCT changes nothing for the extremes.
-            isDistinct: call.isDistinct && function != .minimum && function != .maximum, type: type)
-        let isCount = function == .count || function == .countAll
-        let isNullable =
-            !isCount && (argument?.isNullable == true || filter != nil || type.isDecimal || syntax.groupBy.isEmpty)
+    private func bindAggregate(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
+        guard let aggregate = AggregateCallBinder(inputBinder).bind(call, range) else { return nil }
+        let bound = aggregate.call { slot($0, isNullable: $1) }
+        let isCount = [.count, .countAll, .collect].contains(bound.function)
+        let isNullable = aggregate.isNullable || !isCount && (syntax.groupBy.isEmpty || grouping.hasSets)
         let index: Int
         if let known = aggregates.firstIndex(where: { $0.call == bound }) {
             index = known
@@ -375,7 +389,25 @@ final class AggregateBinder {
             index = aggregates.count
             aggregates.append((bound, isNullable))
         }
-        return Bound(.column(Place.aggregates + index, type), isNullable: isNullable)
+        return Bound(.column(Place.aggregates + index, bound.type), isNullable: isNullable)
+    }
+
+    /// `GROUPING(a)`, `GROUPING(a, b)`, `GROUPING_ID(a, b)`: a bit for each key, 1 where the row's set leaves it out.
+    private func bindGrouping(_ call: CallSyntax, _ name: String, _ range: SourceRange) -> Bound? {
+        var indices: [Int] = []
+        for argument in call.arguments {
+            guard let bound = inputBinder.bind(argument.value) else { return nil }
+            guard let index = keys.firstIndex(where: { $0.expression == bound.expression }) else {
+                log.error("\(name) takes keys of GROUP BY", at: argument.value.range)
+                return nil
+            }
+            indices.append(index)
+        }
+        guard !indices.isEmpty else {
+            log.error("\(name) takes at least one key of GROUP BY", at: range)
+            return nil
+        }
+        return Bound(grouping.bits(of: indices, ordinal: .column(Place.ordinal, .integer)), isNullable: false)
     }
 
     /// The column of the (extended) input that holds an expression.
@@ -389,7 +421,7 @@ final class AggregateBinder {
     // MARK: The node
 
     private func aggregate() -> LogicalNode? {
-        let keySlots = keys.map { slot($0.expression, isNullable: $0.isNullable) }
+        var keySlots = keys.map { slot($0.expression, isNullable: $0.isNullable) }
         var columns = zip(keys, keySlots).map { key, slot -> OutputColumn in
             var column = OutputColumn(key.name, key.expression.type, isNullable: key.isNullable)
             if slot < input.columns.count, input.columns[slot].time == .event {
@@ -397,50 +429,77 @@ final class AggregateBinder {
             }
             return column
         }
+        if grouping.hasSets { columns.append(OutputColumn(GroupingSets.ordinalName, .integer, isNullable: false)) }
         columns += aggregates.enumerated().map {
             OutputColumn("AGG$\($0.offset)", $0.element.call.type, isNullable: $0.element.isNullable)
         }
         let calls = aggregates.map(\.call)
         switch window {
         case nil:
-            let node = added.isEmpty ? input : input.appending(added)
+            let node = expanded(added.isEmpty ? input : input.appending(added), &keySlots)
             return query.grouping(node, keys: keySlots, aggregates: calls, columns: columns, cause: updateCause)
         case .group(let kind, let timeColumn, _, _):
-            let node = added.isEmpty ? input : input.appending(added)
+            let timed = query.clocked(input, timeColumn, kind)
+            let node = expanded(added.isEmpty ? timed : timed.appending(added), &keySlots)
             return windowed(node, kind, timeColumn, keySlots, calls, columns)
         case .function(let identity):
             // The window table function itself is not needed: the aggregate assigns the windows.
             var absorption = WindowAbsorption(identity)
-            guard let (base, timeColumn) = absorption.absorb(input) else {
-                log.error(
-                    "the columns of the window are used between the window function and GROUP BY", at: syntax.range,
-                    hint: "Use window_start and window_end only in the query that groups by them.")
-                return nil
+            let readsWindow = added.contains {
+                $0.expression.usedColumns.contains { input.columns[$0].window?.window == identity }
+            }
+            // Not when something in between reads the window's columns: then the rows carry them.
+            guard !readsWindow, let (base, timeColumn) = absorption.absorb(input) else {
+                return attached(&keySlots, calls, columns, identity)
             }
             // `absorb` keeps the input's columns in place and may put the time column behind them.
             let shift = base.columns.count - input.columns.count
             func moved(_ index: Int) -> Int { index < input.columns.count ? index : index + shift }
-            let node = added.isEmpty ? base : base.appending(added)
-            if added.contains(where: {
-                $0.expression.usedColumns.contains { input.columns[$0].window?.window == identity }
-            }) {
-                log.error(
-                    "the columns of the window are used inside an aggregate or a key", at: syntax.range,
-                    hint: "Use window_start and window_end themselves in GROUP BY.")
-                return nil
-            }
+            keySlots = keySlots.map(moved)
+            let node = expanded(added.isEmpty ? base : base.appending(added), &keySlots)
             let moveCalls = calls.map { call in
                 var call = call
                 call.argument = call.argument.map(moved)
                 call.filter = call.filter.map(moved)
                 return call
             }
-            let result = windowed(node, identity.kind, timeColumn, keySlots.map(moved), moveCalls, columns)
+            let result = windowed(node, identity.kind, timeColumn, keySlots, moveCalls, columns, identity)
             guard let condition = Expression.conjunction(absorption.conditions) else { return result }
             return LogicalNode(
                 .filter(condition.mapColumns { columns.count + $0 }), inputs: [result], columns: result.columns,
                 object: query.object)
         }
+    }
+
+    /// With grouping sets: each row once for every set, keys that a set leaves out as NULL.
+    private func expanded(_ node: LogicalNode, _ keySlots: inout [Int]) -> LogicalNode {
+        guard grouping.hasSets else { return node }
+        var columns = node.columns
+        for slot in keySlots {
+            var column = node.columns[slot]
+            column.isNullable = true
+            column.time = .none
+            column.window = nil
+            columns.append(column)
+        }
+        columns.append(OutputColumn(GroupingSets.ordinalName, .integer, isNullable: false))
+        let expand = ExpandPlan(keys: keySlots, sets: grouping.kept)
+        keySlots = Array(node.columns.count..<columns.count)
+        return LogicalNode(.expand(expand), inputs: [node], columns: columns, object: query.object)
+    }
+
+    /// Rows that already carry their window: those of another window aggregate, of a window join, or of a window function
+    /// whose columns are read before GROUP BY.
+    private func attached(
+        _ keySlots: inout [Int], _ calls: [AggregateCall], _ columns: [OutputColumn], _ identity: WindowIdentity
+    ) -> LogicalNode? {
+        guard let start = parts[.start], let end = parts[.end] else { return nil }
+        let time = input.columns.firstIndex {
+            $0.window?.window == identity && $0.window?.part == .time && !$0.isNullable
+        }
+        let node = expanded(added.isEmpty ? input : input.appending(added), &keySlots)
+        return windowed(
+            node, .attached(startColumn: start, endColumn: end), time ?? end, keySlots, calls, columns, identity)
     }
 
     /// Why the rows change when there is no window.
@@ -458,8 +517,15 @@ final class AggregateBinder {
 
     private func windowed(
         _ node: LogicalNode, _ kind: WindowKind, _ timeColumn: Int, _ keySlots: [Int], _ calls: [AggregateCall],
-        _ columns: [OutputColumn]
+        _ columns: [OutputColumn], _ identity: WindowIdentity? = nil
     ) -> LogicalNode {
+        let identity = identity ?? WindowIdentity(kind: kind, range: syntax.range)
+        func column(_ name: String, _ type: DataType, _ part: WindowColumn.Part) -> OutputColumn {
+            let time: TimeAttribute = node.columns[timeColumn].time == .processing ? .processing : .event
+            return OutputColumn(
+                name, type, isNullable: false, time: part == .time ? time : .none,
+                window: WindowColumn(part: part, window: identity))
+        }
         let lateness =
             input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
         return LogicalNode(
@@ -469,17 +535,20 @@ final class AggregateBinder {
                     allowedLatenessMilliseconds: lateness / 1000)),
             inputs: [node],
             columns: columns + [
-                OutputColumn("window_start", .timestamp(precision: 3), isNullable: false),
-                OutputColumn("window_end", .timestamp(precision: 3), isNullable: false),
-                OutputColumn("window_time", windowTimeType, isNullable: false, time: .event),
+                column("window_start", .timestamp(precision: 3), .start),
+                column("window_end", .timestamp(precision: 3), .end),
+                column("window_time", windowTimeType, .time),
             ], object: query.object)
     }
 
     /// Collected places -> columns of the aggregate node.
     private func placed(_ expression: Expression) -> Expression {
-        expression.mapColumns { index in
-            if index >= Place.window { return keys.count + aggregates.count + index - Place.window }
-            if index >= Place.aggregates { return keys.count + index - Place.aggregates }
+        let keyColumns = keys.count + (grouping.hasSets ? 1 : 0)
+        return expression.mapColumns { index in
+            if index >= Place.over { return index }
+            if index >= Place.ordinal { return keys.count }
+            if index >= Place.window { return keyColumns + aggregates.count + index - Place.window }
+            if index >= Place.aggregates { return keyColumns + index - Place.aggregates }
             return index
         }
     }

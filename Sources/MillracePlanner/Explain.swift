@@ -77,6 +77,7 @@ public enum Explain {
             let isPlain = watermark.expression == .column(watermark.rowtimeColumn, watermark.expression.type)
             var note = ""
             if case .column = watermark.expression, isPlain { note = " (no delay)" }
+            if watermark.isDefault { note = " (no delay: the default of a table without WATERMARK)" }
             let idle =
                 watermark.idleTimeoutMicroseconds == 0
                 ? "partitions never idle"
@@ -90,11 +91,18 @@ public enum Explain {
         case .staticJoin(let join):
             let build = plan.nodes[node.inputs[1]].schema
             let keys = zip(join.probeKeys, join.buildKeys).map { "\(name($0, input)) = \(name($1, build))" }
+            let residual = join.residual.map { ["and \(ExpressionText.text($0, joined(input, build)))"] } ?? []
             return [
-                "\(join.kind == .left ? "left " : "")join with static side"
+                "\(join.kind == .inner ? "" : join.kind.rawValue + " ")join with static side"
                     + (keys.isEmpty ? " (every pair)" : " on \(keys.joined(separator: " AND "))"),
                 "the second input is read to its end before the stream starts and kept in memory",
-            ] + (join.residual.map { ["and \(ExpressionText.text($0, node.schema))"] } ?? [])
+            ] + residual
+        case .streamJoin(let join): return streamJoin(join, input, plan.nodes[node.inputs[1]].schema)
+        case .unnest(let unnest):
+            return [
+                "unnest \(name(unnest.collection, input))\(unnest.keepsRow ? ", rows without elements kept" : "")",
+                "columns: \(schema(Schema(Array(node.schema.fields[unnest.carried.count...]))))",
+            ] + (unnest.condition.map { ["if \(ExpressionText.text($0, node.schema))"] } ?? [])
         case .lookupJoin(let join, let lookup):
             let source = plan.sources[lookup]
             let keys = zip(join.probeKeys, join.buildKeys).map { "\(name($0, input)) = \(name($1, source.schema))" }
@@ -124,6 +132,30 @@ public enum Explain {
             return ["aggregate at the end of the input"]
                 + (keys.isEmpty ? [] : ["keys: \(keys.map { name($0, input) }.joined(separator: ", "))"])
                 + aggregates.map { call($0, input) }
+        case .expand(let expand):
+            let names = expand.keys.map { name($0, input) }
+            let sets = expand.sets.map { kept in
+                "(" + zip(names, kept).filter(\.1).map(\.0).joined(separator: ", ") + ")"
+            }
+            return ["grouping sets \(sets.joined(separator: ", "))"]
+        case .processingTime(let plan):
+            return ["processing time \(name(plan.timeColumn, input)): the clock is the time of the windows behind"]
+        case .over(let over): return overFacts(over, input)
+        case .windowRank(let rank):
+            let limit = rank.last.map { " up to \($0)" } ?? ""
+            return ["\(rank.function.rawValue) within windows ending at \(name(rank.endColumn, input))\(limit)"]
+                + [
+                    "keys: \(rank.keys.map { name($0, input) }.joined(separator: ", "))",
+                    "order: \(order(rank.order, input))",
+                ]
+                + (rank.prefersNewest ? ["of equal rows the newest first"] : [])
+        case .sort(let sort):
+            return [
+                "sort by \(order(sort.order, input))",
+                sort.timeColumn == nil ? "at the end of the input" : "rows leave when the watermark passes them",
+            ]
+        case .limit(let offset, let count):
+            return ["limit \(count) row\(count == 1 ? "" : "s")" + (offset > 0 ? " behind the first \(offset)" : "")]
         case .updatingAggregate(let aggregate):
             return [
                 (aggregate.aggregates.isEmpty ? "distinct rows" : "aggregate, a change for every row")
@@ -154,14 +186,9 @@ public enum Explain {
     }
 
     static func call(_ call: AggregateCall, _ input: Schema) -> String {
-        let name =
-            switch call.function {
-            case .countAll: "COUNT(*)"
-            case .count, .sum, .average, .minimum, .maximum:
-                [.count: "COUNT", .sum: "SUM", .average: "AVG", .minimum: "MIN", .maximum: "MAX"][
-                    call.function, default: ""]
-                    + "(\(call.isDistinct ? "DISTINCT " : "")\(call.argument.map { input[$0].name } ?? "*"))"
-            }
+        let argument = call.argument.map { input[$0].name } ?? "*"
+        let separator = call.function == .listAgg ? ", '\(call.separator)'" : ""
+        let name = "\(call.function.name)(\(call.isDistinct ? "DISTINCT " : "")\(argument)\(separator))"
         return name + (call.filter.map { " FILTER (WHERE \(input[$0].name))" } ?? "") + " : \(call.type)"
     }
 
@@ -174,6 +201,7 @@ public enum Explain {
         case .cumulate(let step, let size, let shift):
             "CUMULATE every \(text(step)) up to \(text(size))\(offset(shift))"
         case .session(let gap): "SESSION gap \(text(gap))"
+        case .attached: "of the rows' own windows by"
         }
     }
 
@@ -217,5 +245,27 @@ public enum Explain {
             start = text.index(after: start)
         }
         return nil
+    }
+}
+
+extension AggregateCall.Function {
+    /// As SQL names it.
+    var name: String {
+        switch self {
+        case .countAll, .count: "COUNT"
+        case .sum: "SUM"
+        case .average: "AVG"
+        case .minimum: "MIN"
+        case .maximum: "MAX"
+        case .stddevPop: "STDDEV_POP"
+        case .stddevSamp: "STDDEV_SAMP"
+        case .varPop: "VAR_POP"
+        case .varSamp: "VAR_SAMP"
+        case .listAgg: "LISTAGG"
+        case .firstValue: "FIRST_VALUE"
+        case .lastValue: "LAST_VALUE"
+        case .arrayAgg: "ARRAY_AGG"
+        case .collect: "COLLECT"
+        }
     }
 }

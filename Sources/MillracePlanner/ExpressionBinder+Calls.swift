@@ -4,11 +4,18 @@ import MillraceSQL
 extension ExpressionBinder {
     func call(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
         let name = call.name.text.uppercased()
+        if name.hasPrefix("ML.") { return preprocessing(call, name, range) }
+        if name == "STRUCT" { return structValue(call.arguments) }
         if call.over != nil {
-            return fail("OVER windows are not supported", range, "Use a window table function such as TUMBLE.")
+            return fail(
+                "OVER is not allowed in \(place)", range,
+                "Compute it in the select list of a sub-query, or ask with QUALIFY.")
         }
         if Self.aggregateNames.contains(name) {
             return fail("aggregate \(name) is not allowed in \(place)", range)
+        }
+        if OverBinder.functionNames.contains(name) {
+            return fail("\(name) needs OVER (… ORDER BY …)", range)
         }
         if Self.windowFunctionNames.contains(name) {
             let isWindow = !name.contains("_")
@@ -199,6 +206,7 @@ extension ExpressionBinder {
                 functions.names + BigQueryCall.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR"]
                 + Self.aggregateNames.sorted()
                 + FunctionTable.extractUnits.keys.sorted() + Self.windowFunctionNames.sorted()
+                + Self.preprocessingNames
             // The arguments are checked all the same; beside GROUP BY it may be an aggregate, whose arguments are free.
             if intercept == nil { for argument in syntax { _ = bind(argument) } }
             return fail("unknown function \"\(name)\"", nameRange ?? range, functions.instead(of: name, known: known))

@@ -37,11 +37,8 @@ final class ExpressionBinder {
         self.place = place
     }
 
-    static let aggregateNames: Set<String> = [
-        "COUNT", "SUM", "AVG", "MIN", "MAX", "LISTAGG", "FIRST_VALUE", "LAST_VALUE", "COLLECT", "ARRAY_AGG", "STDDEV",
-        "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP", "VAR_SAMP", "ROW_NUMBER", "RANK", "DENSE_RANK", "GROUPING",
-        "GROUPING_ID", "COUNTIF",
-    ]
+    /// A SELECT with one of these aggregates.
+    static let aggregateNames = AggregateCallBinder.names.union(["GROUPING", "GROUPING_ID"])
 
     func bind(_ syntax: ExpressionSyntax) -> Bound? {
         if let intercept {

@@ -18,7 +18,7 @@ struct InsertBinder {
     func bind(_ syntax: InsertSyntax) -> LogicalNode? {
         let table = self.table(syntax.target)
         if syntax.isOverwrite { log.error("INSERT OVERWRITE is not supported on a stream", at: syntax.target.range) }
-        let node = query.query(syntax.query)
+        let node = query.query(syntax.query, isTop: true)
         guard let table, let node, !table.isBroken else { return nil }
         guard let (options, connector) = query.merged(table, hints: syntax.options) else { return nil }
         guard connector.roles.contains(.sink) else {

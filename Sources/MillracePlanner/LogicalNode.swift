@@ -77,6 +77,12 @@ final class TableScan: Hashable {
         self.options = options
         self.isBounded = isBounded
     }
+    /// What the plan says of it.
+    var emittedWatermark: WatermarkPlan? {
+        guard var plan = watermark?.plan else { return nil }
+        plan.isDefault = watermark?.isImplicit == true
+        return plan
+    }
     static func == (a: TableScan, b: TableScan) -> Bool { a === b }
     func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
@@ -88,15 +94,28 @@ final class LogicalNode {
         case scan(TableScan)
         /// Passes through; assigns event time if the scan has a watermark when the plan is emitted.
         case watermark(TableScan)
+        /// Passes through; the clock becomes the time of the window behind it.
+        case processingTime(column: Int, WindowKind)
         case project([Expression])
         case filter(Expression)
         case staticJoin(JoinPlan)
         /// Input 1 is the scan that is looked up.
         case lookupJoin(JoinPlan)
+        case unnest(UnnestPlan)
+        /// Columns of both inputs (`semi` and `anti`: of the left one).
+        case streamJoin(StreamJoinPlan)
         case predict(model: CatalogModel, arguments: [Int], versionColumn: String?, config: [String: String])
         case windowAssign(timeColumn: Int, WindowIdentity)
         case windowAggregate(WindowAggregatePlan)
+        /// Input columns, a copy of each key, and the number of the grouping set.
+        case expand(ExpandPlan)
         case groupAggregate(keys: [Int], aggregates: [AggregateCall])
+        /// Input columns, then the calls.
+        case over(OverPlan)
+        /// Input columns, then the rank.
+        case windowRank(WindowRankPlan)
+        case sort(SortPlan)
+        case limit(offset: Int, count: Int)
         /// The same over a stream: a change for every row.
         case updatingAggregate(keys: [Int], aggregates: [AggregateCall])
         case union

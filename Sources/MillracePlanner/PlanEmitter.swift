@@ -3,11 +3,11 @@ import MillraceCore
 /// Logical nodes -> `ExecutionPlan`: only what the sinks need, down to the leaves of ROWs.
 ///
 /// Needs travel from the sinks to the sources as paths: a column, then the fields inside it. A node used both by the
-/// stream and by a static side is emitted twice, for the static copy is read to its end first and has no event time.
+/// stream and by a static side is emitted twice, for the static copy is read to its end first.
 struct PlanEmitter {
     /// Column, then field indices.
-    private typealias Path = [Int]
-    private struct Key: Hashable {
+    typealias Path = [Int]
+    struct Key: Hashable {
         var node: ObjectIdentifier
         var isStatic: Bool
         init(_ node: LogicalNode, _ isStatic: Bool) {
@@ -15,22 +15,24 @@ struct PlanEmitter {
             self.isStatic = isStatic
         }
     }
-    private struct Emitted {
+    struct Emitted {
         var node: Int
         /// Where each needed path of the logical node stands in the plan node's output.
         var places: [Path: Int]
     }
-    private var plan: ExecutionPlan
+    var plan: ExecutionPlan
     private var order: [(node: LogicalNode, isStatic: Bool)] = []
     private var seen: Set<Key> = []
-    private var needs: [Key: Set<Path>] = [:]
-    private var emitted: [Key: Emitted] = [:]
+    var needs: [Key: Set<Path>] = [:]
+    var emitted: [Key: Emitted] = [:]
     private var readers = ChangeReaders()
 
     static func emit(_ sinks: [LogicalNode], name: String, settings: [String: String], registry: Registry)
         -> ExecutionPlan
     {
         var emitter = PlanEmitter(name: name, settings: settings)
+        var separation = StaticSeparation()
+        let sinks = sinks.map { separation.separated($0) }
         for sink in sinks { emitter.visit(sink, false) }
         emitter.readers = ChangeReaders(sinks, registry)
         // Consumers stand behind their inputs in `order`.
@@ -75,7 +77,7 @@ struct PlanEmitter {
             add(paths)
         case .watermark(let scan):
             var paths = Set(own)
-            if !isStatic, let watermark = scan.watermark?.plan {
+            if let watermark = scan.watermark?.plan {
                 paths.insert([watermark.rowtimeColumn])
                 Self.collect(watermark.expression, into: &paths)
             }
@@ -88,6 +90,22 @@ struct PlanEmitter {
             add(
                 paths.filter { $0[0] >= probe }.map { [$0[0] - probe] + $0.dropFirst() } + join.buildKeys.map { [$0] },
                 to: 1)
+        case .unnest(let unnest):
+            let inputs = unnest.carried.count
+            var paths = Set(own)
+            if let condition = unnest.condition { Self.collect(condition, into: &paths) }
+            add(
+                paths.filter { $0[0] < inputs }.map { [unnest.carried[$0[0]]] + $0.dropFirst() }
+                    + [[unnest.collection]])
+        case .streamJoin(let join):
+            let left = node.inputs[0].columns.count
+            var paths = Set(own)
+            if let residual = join.residual { Self.collect(residual, into: &paths) }
+            let times = join.form.columns
+            add(paths.filter { $0[0] < left } + (join.leftKeys + times.left).map { [$0] })
+            add(
+                paths.filter { $0[0] >= left }.map { [$0[0] - left] + $0.dropFirst() }
+                    + (join.rightKeys + times.right).map { [$0] }, to: 1)
         case .predict(_, let arguments, _, _):
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + arguments.map { [$0] })
@@ -95,11 +113,26 @@ struct PlanEmitter {
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + [[timeColumn]])
         case .windowAggregate(let aggregate):
-            add(
-                aggregate.keys.map { [$0] } + Self.columns(aggregate.aggregates).map { [$0] } + [[aggregate.timeColumn]]
-            )
+            let read =
+                aggregate.keys + Self.columns(aggregate.aggregates) + [aggregate.timeColumn] + aggregate.window.columns
+            add(read.map { [$0] })
         case .groupAggregate(let keys, let aggregates), .updatingAggregate(let keys, let aggregates):
             add(keys.map { [$0] } + Self.columns(aggregates).map { [$0] })
+        case .expand(let expand):
+            let inputs = node.inputs[0].columns.count
+            add(own.filter { $0[0] < inputs } + expand.keys.map { [$0] })
+        case .over(let over):
+            let inputs = node.inputs[0].columns.count
+            let read =
+                over.keys + (over.timeColumn.map { [$0] } ?? []) + over.frames.flatMap(\.calls).flatMap(\.columns)
+            add(own.filter { $0[0] < inputs } + read.map { [$0] })
+        case .windowRank(let rank):
+            let inputs = node.inputs[0].columns.count
+            let read = rank.keys + rank.order.map(\.column) + [rank.startColumn, rank.endColumn]
+            add(own.filter { $0[0] < inputs } + read.map { [$0] })
+        case .sort(let sort): add(own + sort.order.map { [$0.column] } + (sort.timeColumn.map { [[$0]] } ?? []))
+        case .limit: add(own)
+        case .processingTime(let column, _): add(own + [[column]])
         case .union: for port in node.inputs.indices { add(own, to: port) }
         }
     }
@@ -109,7 +142,7 @@ struct PlanEmitter {
     }
 
     /// Sorted, without the paths that a shorter one covers.
-    private static func normalized(_ paths: Set<Path>) -> [Path] {
+    static func normalized(_ paths: Set<Path>) -> [Path] {
         paths.filter { path in !(1..<max(path.count, 1)).contains { paths.contains(Array(path.prefix($0))) } }
             .sorted { $0.lexicographicallyPrecedes($1) }
     }
@@ -122,7 +155,7 @@ struct PlanEmitter {
         }
     }
 
-    private static func collect(_ expression: Expression, into paths: inout Set<Path>) {
+    static func collect(_ expression: Expression, into paths: inout Set<Path>) {
         if let path = chain(expression) {
             paths.insert(path)
         } else {
@@ -145,19 +178,19 @@ struct PlanEmitter {
 
     // MARK: Emission
 
-    private mutating func append(_ kind: NodeKind, _ inputs: [Int], _ fields: [Field], _ object: String) -> Int {
+    mutating func append(_ kind: NodeKind, _ inputs: [Int], _ fields: [Field], _ object: String) -> Int {
         plan.nodes.append(PlanNode(kind, inputs: inputs, schema: Schema(fields), object: object))
         return plan.nodes.count - 1
     }
 
-    private func input(_ node: LogicalNode, _ port: Int, _ isStatic: Bool) -> Emitted {
+    func input(_ node: LogicalNode, _ port: Int, _ isStatic: Bool) -> Emitted {
         guard let input = emitted[Key(node.inputs[port], isStaticInput(node, port, isStatic))] else {
             preconditionFailure("input of \(node.object) was not emitted")
         }
         return input
     }
 
-    private func fields(_ emitted: Emitted) -> [Field] { plan.nodes[emitted.node].schema.fields }
+    func fields(_ emitted: Emitted) -> [Field] { plan.nodes[emitted.node].schema.fields }
 
     private mutating func emit(_ node: LogicalNode, _ isStatic: Bool) {
         let key = Key(node, isStatic)
@@ -189,7 +222,7 @@ struct PlanEmitter {
             emitted[key] = Emitted(node: index, places: input.places)
         case .watermark(let scan):
             let input = input(node, 0, isStatic)
-            guard !isStatic, var watermark = scan.watermark?.plan else {
+            guard var watermark = scan.emittedWatermark else {
                 emitted[key] = input
                 return
             }
@@ -198,6 +231,8 @@ struct PlanEmitter {
             let index = append(.watermark(watermark), [input.node], fields(input), node.object)
             emitted[key] = Emitted(node: index, places: input.places)
         case .staticJoin(let join), .lookupJoin(let join): emitJoin(node, join, isStatic)
+        case .unnest(let unnest): emitUnnest(node, unnest, own, isStatic)
+        case .streamJoin(let join): emitStreamJoin(node, join, isStatic)
         case .predict(let model, let arguments, let version, let config):
             let input = input(node, 0, isStatic)
             let count = fields(input).count
@@ -218,21 +253,13 @@ struct PlanEmitter {
             emitted[key] = Emitted(node: index, places: output)
         case .windowAssign(let timeColumn, let identity):
             let input = input(node, 0, isStatic)
-            let count = fields(input).count
-            let before = node.inputs[0].columns.count
-            var output = input.places
-            let added = node.columns[before...].enumerated().map { offset, column -> Field in
-                output[[before + offset]] = count + offset
-                return Field(column.name, column.type, isNullable: column.isNullable)
-            }
-            let index = append(
-                .windowAssign(timeColumn: place([timeColumn], input), identity.kind), [input.node],
-                fields(input) + added,
-                node.object)
-            emitted[key] = Emitted(node: index, places: output)
+            extend(node, .windowAssign(timeColumn: place([timeColumn], input), identity.kind), input, key)
         case .windowAggregate(var aggregate):
             let input = input(node, 0, isStatic)
             aggregate.timeColumn = place([aggregate.timeColumn], input)
+            if case .attached(let start, let end) = aggregate.window {
+                aggregate.window = .attached(startColumn: place([start], input), endColumn: place([end], input))
+            }
             aggregate.keys = aggregate.keys.map { place([$0], input) }
             aggregate.aggregates = aggregate.aggregates.map { moved($0, input) }
             whole(node, .windowAggregate(aggregate), input, key)
@@ -242,6 +269,39 @@ struct PlanEmitter {
                 node,
                 .groupAggregate(keys: keys.map { place([$0], input) }, aggregates: aggregates.map { moved($0, input) }),
                 input, key)
+        case .expand(var expand):
+            let input = input(node, 0, isStatic)
+            expand.keys = expand.keys.map { place([$0], input) }
+            extend(node, .expand(expand), input, key)
+        case .over(var over):
+            let input = input(node, 0, isStatic)
+            func moved(_ column: Int) -> Int { place([column], input) }
+            over.timeColumn = over.timeColumn.map(moved)
+            over.keys = over.keys.map(moved)
+            for i in over.frames.indices { over.frames[i].calls = over.frames[i].calls.map { $0.mapColumns(moved) } }
+            extend(node, .over(over), input, key)
+        case .windowRank(var rank):
+            let input = input(node, 0, isStatic)
+            rank.startColumn = place([rank.startColumn], input)
+            rank.endColumn = place([rank.endColumn], input)
+            rank.keys = rank.keys.map { place([$0], input) }
+            for i in rank.order.indices { rank.order[i].column = place([rank.order[i].column], input) }
+            extend(node, .windowRank(rank), input, key)
+        case .sort(var sort):
+            let input = input(node, 0, isStatic)
+            sort.timeColumn = sort.timeColumn.map { place([$0], input) }
+            for i in sort.order.indices { sort.order[i].column = place([sort.order[i].column], input) }
+            let index = append(.sort(sort), [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
+        case .processingTime(let column, let window):
+            let input = input(node, 0, isStatic)
+            let plan = ProcessingTimePlan(timeColumn: place([column], input), window: window)
+            let index = append(.processingTime(plan), [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
+        case .limit(let offset, let count):
+            let input = input(node, 0, isStatic)
+            let index = append(.limit(offset: offset, count: count), [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
         case .updatingAggregate(let keys, let aggregates):
             let input = input(node, 0, isStatic)
             // The rows of a key that is the sink's are told apart there.
@@ -270,7 +330,7 @@ struct PlanEmitter {
         Dictionary(uniqueKeysWithValues: paths.enumerated().map { ($0.element, $0.offset) })
     }
 
-    private func place(_ path: Path, _ emitted: Emitted) -> Int {
+    func place(_ path: Path, _ emitted: Emitted) -> Int {
         guard let index = emitted.places[path] else { preconditionFailure("column \(path) was not kept") }
         return index
     }
@@ -287,6 +347,19 @@ struct PlanEmitter {
         let index = append(
             kind, [input.node], node.columns.map { Field($0.name, $0.type, isNullable: $0.isNullable) }, node.object)
         emitted[key] = Emitted(node: index, places: places(node.columns.indices.map { [$0] }))
+    }
+
+    /// A node that puts columns behind those of its input.
+    private mutating func extend(_ node: LogicalNode, _ kind: NodeKind, _ input: Emitted, _ key: Key) {
+        let count = fields(input).count
+        let before = node.inputs[0].columns.count
+        var output = input.places
+        let added = node.columns[before...].enumerated().map { offset, column -> Field in
+            output[[before + offset]] = count + offset
+            return Field(column.name, column.type, isNullable: column.isNullable)
+        }
+        let index = append(kind, [input.node], fields(input) + added, node.object)
+        emitted[key] = Emitted(node: index, places: output)
     }
 
     private func pathField(_ node: LogicalNode, _ path: Path) -> Field {
@@ -338,13 +411,15 @@ struct PlanEmitter {
             index = append(
                 .lookupJoin(moved, lookup: plan.sources.count - 1), [probe.node], fields(probe) + added, node.object)
         } else {
-            let added = fields(build).map { Field($0.name, $0.type, isNullable: $0.isNullable || join.kind == .left) }
+            let added =
+                join.kind.hasRightColumns
+                ? fields(build).map { Field($0.name, $0.type, isNullable: $0.isNullable || join.kind == .left) } : []
             index = append(.staticJoin(moved), [probe.node, build.node], fields(probe) + added, node.object)
         }
         emitted[Key(node, isStatic)] = Emitted(node: index, places: output)
     }
 
-    private func rewrite(_ expression: Expression, _ places: [Path: Int]) -> Expression {
+    func rewrite(_ expression: Expression, _ places: [Path: Int]) -> Expression {
         if let path = Self.chain(expression) {
             if let index = places[path] { return .column(index, expression.type) }
             if case .field(let inner, let index, let type) = expression {

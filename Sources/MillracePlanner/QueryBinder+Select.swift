@@ -6,18 +6,23 @@ extension QueryBinder {
     static let maximumColumns = 10_000
 
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
-        for window in syntax.windows {
-            log.error(
-                "WINDOW clauses are not supported", at: window.name.range,
-                hint: "Use a window table function such as TUMBLE.")
-        }
-        if let qualify = syntax.qualify { log.error("QUALIFY is not supported", at: qualify.range) }
-        let from = syntax.from.map { table($0) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
+        let pending = PendingConditions(syntax.filter?.conjuncts ?? [])
+        let from =
+            syntax.from.map { table($0, pending: pending) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
+        // What a join took has to be right here, too: a name may be ambiguous among all tables.
+        for part in pending.taken {
+            guard binder(relation.scope, "WHERE").boolean(part, "WHERE") != nil else { return nil }
+        }
         relation.scope.aliases = syntax.aliases
         var filter = syntax.filter
-        if let clause = filter, clause.containsMembership {
-            guard let (rest, node) = memberships(of: clause, relation) else {
+        if !pending.taken.isEmpty {
+            filter = pending.open.dropFirst().reduce(pending.open.first) { all, part in
+                all.map { ExpressionSyntax(.binary(.and, $0, part), range: $0.range.through(part.range)) }
+            }
+        }
+        if let clause = filter, clause.conjuncts.contains(where: { $0.subQueryTest != nil }) {
+            guard let (rest, node) = subQueries(of: clause, relation) else {
                 _ = project(syntax, relation)
                 return nil
             }
@@ -26,9 +31,9 @@ extension QueryBinder {
         }
         if let filter {
             if let predicate = binder(relation.scope, "WHERE").boolean(filter, "WHERE") {
+                let limited = RankLimit.push(predicate.expression, into: relation.node)
                 relation.node = LogicalNode(
-                    .filter(predicate.expression), inputs: [relation.node], columns: relation.node.columns,
-                    object: object)
+                    .filter(predicate.expression), inputs: [limited], columns: limited.columns, object: object)
             } else {
                 // The select list is still worth checking.
                 _ = project(syntax, relation)
@@ -45,6 +50,8 @@ extension QueryBinder {
         if isAggregate { return AggregateBinder(self, syntax, relation).bind() }
         if let having = syntax.having { log.error("HAVING needs GROUP BY or an aggregate", at: having.range) }
         let binder = binder(relation.scope, "SELECT")
+        let over = OverBinder(self, syntax.windows, rows: self.binder(relation.scope, "SELECT"))
+        binder.intercept = { over.intercept($0) }
         var items: [(name: String, expression: Expression, isNullable: Bool)] = []
         var broken: Set<Int> = []
         for (position, item) in syntax.items.enumerated() {
@@ -74,7 +81,10 @@ extension QueryBinder {
                 }
             }
         }
-        var node = LogicalNode.project(relation.node, items, object: object).namingLosses(syntax.items)
+        guard let (rows, place) = overRows(syntax, relation.node, over, binder) else { return nil }
+        var node = LogicalNode.project(
+            rows, items.map { ($0.name, place($0.expression), $0.isNullable) }, object: object
+        ).namingLosses(syntax.items)
         if !broken.isEmpty {
             var columns = node.columns
             for index in broken { columns[index].isBroken = true }
@@ -82,6 +92,46 @@ extension QueryBinder {
         }
         guard syntax.isDistinct else { return node }
         return distinct(node)
+    }
+
+    /// The rows with the OVER calls behind them, as QUALIFY keeps them; and how expressions find the calls.
+    func overRows(
+        _ syntax: SelectSyntax, _ node: LogicalNode, _ over: OverBinder, _ binder: ExpressionBinder,
+        place: (Expression) -> Expression = { $0 }
+    ) -> (LogicalNode, (Expression) -> Expression)? {
+        var condition: Expression?
+        if let qualify = syntax.qualify {
+            guard let bound = qualifier(syntax, binder).boolean(qualify, "QUALIFY") else { return nil }
+            condition = bound.expression
+        }
+        guard let (rows, attached) = over.attach(to: node, place: place) else { return nil }
+        guard let condition else { return (rows, attached) }
+        if over.calls.isEmpty, let qualify = syntax.qualify {
+            log.error("QUALIFY has no OVER call to ask for", at: qualify.range, hint: "Write WHERE.")
+            return nil
+        }
+        let predicate = attached(place(condition))
+        let limited = RankLimit.push(predicate, into: rows)
+        return (
+            LogicalNode(.filter(predicate), inputs: [limited], columns: limited.columns, object: object), attached
+        )
+    }
+
+    /// QUALIFY may also name the select list's aliases.
+    private func qualifier(_ syntax: SelectSyntax, _ binder: ExpressionBinder) -> ExpressionBinder {
+        let result = ExpressionBinder(scope: binder.scope, log: log, functions: functions, place: "QUALIFY")
+        result.intercept = { expression in
+            if case .name(let names) = expression.kind, names.count == 1,
+                !binder.scope.columns.contains(where: { $0.name == names[0].text }),
+                let item = syntax.items.lazy.compactMap({ item -> ExpressionSyntax? in
+                    if case .expression(let e, let alias?) = item, alias.text == names[0].text { e } else { nil }
+                }).first
+            {
+                return binder.bind(item).map { .bound($0) } ?? .failed
+            }
+            return binder.intercept?(expression) ?? .passed
+        }
+        return result
     }
 
     /// Columns of `*` or `t.*`.
@@ -130,10 +180,12 @@ extension ExpressionSyntax {
     }
 
     var containsAggregate: Bool {
-        if case .call(let call) = kind, call.over == nil,
-            ExpressionBinder.aggregateNames.contains(call.name.text.uppercased())
-        {
-            return true
+        if case .call(let call) = kind {
+            guard let over = call.over else {
+                return ExpressionBinder.aggregateNames.contains(call.name.text.uppercased())
+                    || children.contains(where: \.containsAggregate)
+            }
+            return (children + over.partitionBy + over.orderBy.map(\.expression)).contains(where: \.containsAggregate)
         }
         return children.contains(where: \.containsAggregate)
     }

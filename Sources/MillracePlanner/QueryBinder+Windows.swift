@@ -75,11 +75,19 @@ extension QueryBinder {
             default: ["GAP"]
             }
         let required = 2 + (name == "TUMBLE" || name == "SESSION" ? 1 : 2)
+        // Dataflow's later spelling: SESSION(t, DESCRIPTOR(ts), DESCRIPTOR(key), gap).
+        var call = call
+        var keys: [Identifier] = []
+        if name == "SESSION", call.arguments.count == 4, case .descriptor(let columns) = call.arguments[2].value.kind {
+            keys = columns
+            call.arguments.remove(at: 2)
+        }
         guard let values = arguments(call, ["DATA", "TIMECOL"] + sizes, required: required, range),
             let data = values[0],
             let timecol = values[1]
         else { return nil }
-        guard let (node, scope, partitionBy) = tableArgument(data) else { return nil }
+        guard let (node, scope, written) = tableArgument(data) else { return nil }
+        let partitionBy = written + keys.map { ExpressionSyntax(.name([$0]), range: $0.range) }
         guard case .descriptor(let columns) = timecol.kind, columns.count == 1 else {
             log.error("\(name) takes DESCRIPTOR(column) as its second argument", at: timecol.range)
             return nil
@@ -102,6 +110,8 @@ extension QueryBinder {
             partitions.append(node.columns[index].name)
         }
         let identity = WindowIdentity(kind: kind, partitionBy: partitions, range: range)
+        let timed = clocked(node, column, kind)
+        let time: TimeAttribute = node.columns[column].time == .processing ? .processing : .event
         var output = node.columns.map { column in
             var column = column
             if column.time == .event { column.time = .lost("\(name) keeps only window_time as event time") }
@@ -121,11 +131,18 @@ extension QueryBinder {
                 "window_end", .timestamp(precision: 3), isNullable: false,
                 window: WindowColumn(part: .end, window: identity)),
             OutputColumn(
-                "window_time", timeType, isNullable: false, time: .event,
+                "window_time", timeType, isNullable: false, time: time,
                 window: WindowColumn(part: .time, window: identity)),
         ]
         return LogicalNode(
-            .windowAssign(timeColumn: column, identity), inputs: [node], columns: output, object: node.object)
+            .windowAssign(timeColumn: column, identity), inputs: [timed], columns: output, object: node.object)
+    }
+
+    /// The node, behind the clock when `column` is a processing-time attribute.
+    func clocked(_ node: LogicalNode, _ column: Int, _ kind: WindowKind) -> LogicalNode {
+        guard node.columns[column].time == .processing else { return node }
+        return LogicalNode(
+            .processingTime(column: column, kind), inputs: [node], columns: node.columns, object: node.object)
     }
 
     /// A window's shape from its intervals, in Flink's argument order and with Flink's checks.
@@ -236,10 +253,7 @@ extension QueryBinder {
         }
         switch column.time {
         case .event: return index
-        case .processing:
-            log.error(
-                "processing-time windows are not supported; \(what) is a processing-time attribute", at: range,
-                hint: "Use an event-time attribute.")
+        case .processing: return index
         case .lost(let reason):
             log.error("\(what) is no event-time attribute: \(reason)", at: range)
         case .candidate(let places):

@@ -41,7 +41,9 @@ final class QueryBinder {
 
     // MARK: Queries
 
-    func query(_ syntax: QuerySyntax) -> LogicalNode? {
+    /// - Parameter isTop: the order of its rows is the order in which they are written; that of a sub-query means nothing
+    ///   without LIMIT.
+    func query(_ syntax: QuerySyntax, isTop: Bool = false) -> LogicalNode? {
         var names: [String: LogicalNode?] = [:]
         commonTables.append([:])
         defer { commonTables.removeLast() }
@@ -56,15 +58,12 @@ final class QueryBinder {
             names[table.name.text] = node
             commonTables[commonTables.count - 1] = names
         }
-        if let first = syntax.orderBy.first {
-            log.error(
-                "ORDER BY is not supported on a stream", at: first.expression.range,
-                hint: "Leave it out; rows are written as they come.")
-        }
-        if let limit = syntax.limit {
-            log.error(
-                "LIMIT is not supported on a stream", at: limit.range, hint: "Leave it out; the target gets every row.")
-        }
+        let isLimited = syntax.limit != nil || syntax.offset != nil
+        guard !syntax.orderBy.isEmpty, isTop || isLimited else { return body(syntax).flatMap { limited(syntax, $0) } }
+        return ordered(syntax).flatMap { limited(syntax, $0) }
+    }
+
+    func body(_ syntax: QuerySyntax) -> LogicalNode? {
         switch syntax.body {
         case .select(let select): return self.select(select)
         case .values(let rows): return values(rows, syntax.range)
@@ -139,7 +138,8 @@ final class QueryBinder {
 
     // MARK: Tables
 
-    func table(_ syntax: TableSyntax) -> Relation? {
+    /// - Parameter pending: conditions of WHERE, which an inner join may take as its own.
+    func table(_ syntax: TableSyntax, pending: PendingConditions? = nil) -> Relation? {
         switch syntax.kind {
         case .name(let name, let hints):
             guard let node = named(name, hints: hints) else { return nil }
@@ -150,19 +150,24 @@ final class QueryBinder {
         case .function(let call, _):
             guard let node = tableFunction(call, syntax.range) else { return nil }
             return relation(node, syntax, default: nil, full: nil)
-        case .unnest(let expression, _):
-            log.error("UNNEST is not supported", at: expression.range)
-            return nil
+        case .unnest(let expression, let withOrdinality):
+            // On its own it reads no row: that of one.
+            let nothing = Relation(node: oneRow(), scope: Scope(columns: []))
+            return unnest(
+                .cross, nothing, syntax, expression, withOrdinality: withOrdinality, .none, syntax.range)
         case .values(let rows):
             guard let node = values(rows, syntax.range) else { return nil }
             return relation(node, syntax, default: nil, full: nil)
+        case .lateral(let query):
+            guard let node = self.query(query) else { return nil }
+            return relation(node, syntax, default: nil, full: nil)
         case .join(let type, let left, let right, let condition):
-            return join(type, left, right, condition, syntax.range)
+            let isOpen = syntax.alias == nil && (type == .inner || type == .cross)
+            return join(type, left, right, condition, syntax.range, pending: isOpen ? pending : nil)
         }
     }
 
-    private func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation?
-    {
+    func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation? {
         var node = node
         if !syntax.columnAliases.isEmpty {
             guard let other = renamed(node, syntax.columnAliases, "alias \"\(syntax.alias?.text ?? "")\"") else {

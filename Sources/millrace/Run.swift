@@ -17,14 +17,28 @@ struct Run: ParsableCommand {
     @Option(help: "Threads that share the partitions of Kafka topics; some pipelines run on one, and the log says why.")
     var shards: Int = 1
 
+    @Option(
+        help: ArgumentHelp(
+            "Binds each shard's thread to one CPU of the list, such as 2 or 2,3 or 0-3; by default the system decides.",
+            valueName: "cpus"), transform: Run.cpuList)
+    var pinCpus: CPUList?
+
     @Option(help: "What to write to standard error.")
     var logLevel: LogLevel = .info
 
     @Flag(help: "Forget the stored positions and start where the options say. Rows may be written again.")
     var resetState = false
 
+    private static func cpuList(_ text: String) throws -> CPUList {
+        guard let list = CPUList(text) else { throw ValidationError("write CPUs as 2 or 2,3 or 0-3, each once") }
+        return list
+    }
+
     func validate() throws {
         guard (1...256).contains(shards) else { throw ValidationError("--shards takes 1 to 256") }
+        guard let unavailable = pinCpus?.unavailable, !unavailable.isEmpty else { return }
+        throw ValidationError(
+            "--pin-cpus: CPU \(unavailable.map(String.init).joined(separator: ", ")) is not available to this process")
     }
 
     func run() throws {
@@ -35,6 +49,7 @@ struct Run: ParsableCommand {
         if plan.sinks.isEmpty { return }
         var options = PipelineOptions()
         options.shards = shards
+        options.cpus = pinCpus ?? CPUList()
         options.resetState = resetState
         options.baseDirectory = file.directory
         options.log = LogSetup.standardError(level: logLevel.level)

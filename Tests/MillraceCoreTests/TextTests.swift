@@ -53,6 +53,35 @@ private func written(_ body: (ByteBuffer) -> Void) -> String {
         #expect(NumberText.parseDouble(ref(text, arena())) == value)
     }
 
+    /// Numbers as model files have them: 17 and 18 digits, and those that lie halfway between two DOUBLEs or next to it.
+    @Test func longDecimalsAreRoundedOnce() {
+        var random = SystemRandomNumberGenerator()
+        let arena = arena()
+        func check(_ text: String) {
+            let value = NumberText.parseDouble(ref(text, arena))
+            #expect(value?.bitPattern == Double(text)?.bitPattern, "\(text)")
+        }
+        for _ in 0..<20_000 {
+            let digits = UInt64.random(in: 0..<1_000_000_000_000_000_000, using: &random)
+            check("\(digits)e\(Int.random(in: -30...30, using: &random))")
+            check("-0.\(digits)")
+        }
+        // An odd multiple of half a unit of the last place of a DOUBLE above 2^53: 2^53 + 1, 2^54 + 2, …
+        for shift in UInt64(0)...6 {
+            let low = UInt64(1) << (53 + shift)
+            for _ in 0..<1000 {
+                let half = low + (UInt64.random(in: 0..<(1 << 20), using: &random) * 2 + 1) << shift
+                for neighbour in [half - 1, half, half + 1] {
+                    check("\(neighbour)")
+                    check("\(neighbour)e0")
+                }
+            }
+        }
+        check("9007199254740993.0")
+        check("9007199254740992.9")
+        check("9007199254740993.1")
+    }
+
     @Test(
         arguments: [
             ("0", 0), ("-5", -5), ("+7", 7), ("9223372036854775807", .max), ("-9223372036854775808", .min),

@@ -90,7 +90,7 @@ import Testing
         ("DATE '2024-13-01'", "DATE literal is not readable"),
         ("r.x", "field \"x\" is not in the ROW"), ("s.x", "STRING has no field \"x\""),
         ("arr['a']", "an array index is INT, not STRING"),
-        ("SUM(i) OVER (ORDER BY ts)", "OVER windows are not supported"),
+        ("SUM(i) OVER (ORDER BY ts)", "OVER is ordered by what is no time attribute"),
         ("CAST(s AS DECIMAL(40, 2))", "the precision of DECIMAL is 1 to 38, not 40"),
         ("i = (SELECT 1 FROM t)", "this sub-query is not supported here"),
         ("TUMBLE_START(ts, INTERVAL '1' SECOND)", "window function TUMBLE_START needs a GROUP BY with its window"),

@@ -45,7 +45,8 @@ enum Corpus {
         "ROW(1, 'x').f[2].g", "(r).a", "t.a[1].b", "ARRAY[1, 2][1]", "MAP['a', 1]['a']",
         "IF(a, LEFT(b, 1), RIGHT(c, 2))",
         "COUNT(*)", "CURRENT_TIMESTAMP", "@p + ?", "X'0aFF'", "U&'caf\\00e9'", "\"say \\\"x\\\"\"", "1e3 + .5 + 2.",
-        "a <> b", "a != b", "f(x => 1, y => 'z')", "STRUCT(1 AS a, 2)", "(SELECT MAX(a) FROM t) + 1", "TRUE AND NULL",
+        "a <> b", "a != b", "[1, [2]][1]", "STRUCT(a, 1 AS b).b", "f(x => 1, y => 'z')", "STRUCT(1 AS a, 2)",
+        "(SELECT MAX(a) FROM t) + 1", "TRUE AND NULL",
     ]
 
     static let statements = [

@@ -54,8 +54,8 @@ typedef struct {
     uint8_t precision;
     int32_t first_child;
     int32_t child_count;
-    /// Bit min(length, 63) for every child's key.
-    uint64_t lengths;
+    /// Bit `millrace_json_key_mark` of every child's key.
+    uint64_t marks;
     /// INTEGER: bounds of the type.
     int64_t minimum;
     int64_t maximum;
@@ -63,6 +63,12 @@ typedef struct {
     uint8_t *_Nullable states;
     void *_Nullable cells;
 } millrace_json_node;
+
+/// 0 to 63, from the ends of a key and its length: tells most of the keys that nobody wants from those that someone does
+/// without comparing one. By the length alone a document of 60 fields took a quarter longer.
+static inline unsigned millrace_json_key_mark(const uint8_t *_Nonnull key, size_t length) {
+    return length ? (unsigned)(key[0] + 5u * key[length - 1] + 11u * (unsigned)length) & 63 : 0;
+}
 
 typedef struct {
     int32_t node;

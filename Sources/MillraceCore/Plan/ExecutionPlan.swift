@@ -39,10 +39,15 @@ public enum NodeKind: Hashable, Sendable {
     case filter(Expression)
     /// Assigns event time: per-partition maximum of `expression` (a timestamp), combined by minimum. Passes rows through.
     case watermark(WatermarkPlan)
+    /// Takes the clock for the time of the windows behind it. Passes rows through.
+    case processingTime(ProcessingTimePlan)
     /// Port 0 probes; port 1 is bounded, read to its end before the stream starts, and kept in memory.
     case staticJoin(JoinPlan)
     /// Port 0 probes `sources[lookup]` by key, through the connector.
     case lookupJoin(JoinPlan, lookup: Int)
+    case unnest(UnnestPlan)
+    /// Ports 0 (left) and 1 (right), both streams.
+    case streamJoin(StreamJoinPlan)
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
@@ -50,6 +55,15 @@ public enum NodeKind: Hashable, Sendable {
     case windowAggregate(WindowAggregatePlan)
     /// GROUP BY without a window: final result at the end of bounded input. Keys, then aggregates.
     case groupAggregate(keys: [Int], aggregates: [AggregateCall])
+    /// Each row once for every grouping set: input columns, the keys (NULL where the set leaves one out), the set's number.
+    case expand(ExpandPlan)
+    /// Input columns, then one column a call.
+    case over(OverPlan)
+    /// Input columns, then the rank.
+    case windowRank(WindowRankPlan)
+    case sort(SortPlan)
+    /// Drops the first `offset` rows, passes `count`, drops the others.
+    case limit(offset: Int, count: Int)
     /// GROUP BY without a window over a stream. Keys, then aggregates.
     case updatingAggregate(UpdatingAggregatePlan)
     /// Rows of all inputs, equal schemas; event time is the minimum of the inputs'.
@@ -68,6 +82,8 @@ public struct WatermarkPlan: Hashable, Sendable {
     public var advancesWhenIdle: Bool
     /// How far the expression stays behind the rowtime (its INTERVAL), microseconds; bounds the idle advance.
     public var boundMicroseconds: Int64
+    /// The table declares no WATERMARK; a Dataflow window made its column event time.
+    public var isDefault = false
 
     public init(
         rowtimeColumn: Int, expression: Expression, idleTimeoutMicroseconds: Int64 = 1_000_000,
@@ -81,9 +97,28 @@ public struct WatermarkPlan: Hashable, Sendable {
     }
 }
 
-public enum JoinKind: String, Hashable, Sendable { case inner, left }
+/// Windows by the clock. They may close at `offset + n * step`, at the latest `span` after a row.
+public struct ProcessingTimePlan: Hashable, Sendable {
+    public var timeColumn: Int
+    /// 0: sessions, which close `span` after their last row.
+    public var stepMilliseconds: Int64
+    public var offsetMilliseconds: Int64
+    public var spanMilliseconds: Int64
 
-/// Output: probe columns, then build (or lookup) columns.
+    public init(timeColumn: Int, window: WindowKind) {
+        self.timeColumn = timeColumn
+        (stepMilliseconds, offsetMilliseconds, spanMilliseconds) =
+            switch window {
+            case .tumble(let size, let offset): (size, offset, size)
+            case .hop(let slide, let size, let offset): (slide, offset, size)
+            case .cumulate(let step, let size, let offset): (step, offset, size)
+            case .session(let gap): (0, 0, gap)
+            case .attached: (0, 0, 0)
+            }
+    }
+}
+
+/// Output: probe columns, then build (or lookup) columns; probe columns alone for `semi` and `anti`. Not `right` or `full`.
 public struct JoinPlan: Hashable, Sendable {
     public var kind: JoinKind
     /// Equal-typed key columns, pairwise. NULL never matches. Empty: every pair is a candidate (cross join).
@@ -124,6 +159,8 @@ public enum WindowKind: Hashable, Sendable {
     case hop(slideMilliseconds: Int64, sizeMilliseconds: Int64, offsetMilliseconds: Int64)
     case cumulate(stepMilliseconds: Int64, sizeMilliseconds: Int64, offsetMilliseconds: Int64)
     case session(gapMilliseconds: Int64)
+    /// The bounds are columns of each row already: a window over the results of a window.
+    case attached(startColumn: Int, endColumn: Int)
 }
 
 public struct WindowAggregatePlan: Hashable, Sendable {
@@ -147,9 +184,29 @@ public struct WindowAggregatePlan: Hashable, Sendable {
     }
 }
 
+/// GROUPING SETS, ROLLUP and CUBE, before the aggregate.
+public struct ExpandPlan: Hashable, Sendable {
+    public var keys: [Int]
+    /// For each set which of the keys it keeps. Numbered from 0.
+    public var sets: [[Bool]]
+
+    public init(keys: [Int], sets: [[Bool]]) {
+        self.keys = keys
+        self.sets = sets
+    }
+}
+
 public struct AggregateCall: Hashable, Sendable {
     public enum Function: String, Hashable, Sendable, CaseIterable {
         case countAll, count, sum, average, minimum, maximum
+        /// Population (n) and sample (n - 1, NULL for one value), of the argument's type family.
+        case stddevPop, stddevSamp, varPop, varSamp
+        /// Texts in order of arrival, joined by `separator`.
+        case listAgg
+        /// The first and the last value that is not NULL, in order of arrival.
+        case firstValue, lastValue
+        /// ARRAY in order of arrival, NULLs included; MULTISET.
+        case arrayAgg, collect
     }
     public var function: Function
     /// Input column; nil for COUNT(*).
@@ -158,8 +215,14 @@ public struct AggregateCall: Hashable, Sendable {
     public var filter: Int?
     public var isDistinct: Bool
     public var type: DataType
+    /// Of LISTAGG.
+    public var separator: String
 
-    public init(_ function: Function, argument: Int?, filter: Int? = nil, isDistinct: Bool = false, type: DataType) {
+    public init(
+        _ function: Function, argument: Int?, filter: Int? = nil, isDistinct: Bool = false, type: DataType,
+        separator: String = ","
+    ) {
+        self.separator = separator
         self.function = function
         self.argument = argument
         self.filter = filter

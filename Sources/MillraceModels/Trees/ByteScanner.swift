@@ -1,3 +1,6 @@
+import Glibc
+import MillraceCore
+
 /// A bounds-checked cursor over the bytes of a model file.
 struct ByteScanner {
     let bytes: [UInt8]
@@ -25,6 +28,15 @@ struct ByteScanner {
         }
     }
 
+    /// Where `byte` is next, from `from` on and before `end`; `end` when it is not there.
+    func find(_ byte: UInt8, from: Int, to end: Int) -> Int {
+        bytes.withUnsafeBufferPointer { bytes in
+            guard from < end, let base = bytes.baseAddress, let found = memchr(base + from, Int32(byte), end - from)
+            else { return end }
+            return UnsafeRawPointer(found) - UnsafeRawPointer(base)
+        }
+    }
+
     func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
     /// A big-endian integer of `size` bytes, sign-extended from that size.
@@ -44,8 +56,7 @@ struct ByteScanner {
 
     /// A decimal number, `nan` or `inf`/`infinity` in any case; correctly rounded.
     ///
-    /// Short numbers are exact integers times or over an exact power of ten (Clinger's fast path); the rest goes to the
-    /// standard library.
+    /// Short numbers are exact integers times or over an exact power of ten (Clinger's fast path).
     mutating func number() throws(ModelFileFault) -> Double {
         let start = at
         var negative = false
@@ -114,7 +125,10 @@ struct ByteScanner {
                 scale < 0 ? Double(mantissa) / ByteScanner.powers[-scale] : Double(mantissa) * ByteScanner.powers[scale]
             return negative ? -magnitude : magnitude
         }
-        guard let value = Double(text(start..<at)) else { throw .damaged("no number at byte \(start)") }
+        let value = bytes.withUnsafeBufferPointer {
+            NumberText.parseDouble(ByteRef(start: $0.baseAddress! + start, count: at - start))
+        }
+        guard let value else { throw .damaged("no number at byte \(start)") }
         return value
     }
 }

@@ -1,3 +1,5 @@
+import MillraceCore
+
 /// Reads LightGBM text models (`booster.save_model`, versions v3 and v4).
 ///
 /// Format: `src/io/tree.cpp` and `gbdt_model_text.cpp` of LightGBM, in our own words: header lines `key=value`, trees from
@@ -14,39 +16,56 @@ struct LightGBMReader {
 
     /// The key and the byte range of the value of the next line; key is the whole line when it has no `=`.
     private mutating func line() -> (key: String, value: Range<Int>)? {
-        let bytes = scanner.bytes
-        guard scanner.at < bytes.count else { return nil }
+        guard !scanner.isAtEnd else { return nil }
         let start = scanner.at
-        var end = start
-        var equals = -1
-        while end < bytes.count, bytes[end] != 0x0A {
-            if equals < 0, bytes[end] == UInt8(ascii: "=") { equals = end }
-            end += 1
-        }
+        var end = scanner.find(0x0A, from: start, to: scanner.bytes.count)
         scanner.at = end + 1
-        if end > start, bytes[end - 1] == 0x0D { end -= 1 }
-        if equals < 0 || equals > end { return (scanner.text(start..<end), end..<end) }
+        if end > start, scanner.bytes[end - 1] == 0x0D { end -= 1 }
+        let equals = scanner.find(UInt8(ascii: "="), from: start, to: end)
+        if equals == end { return (scanner.text(start..<end), end..<end) }
         return (scanner.text(start..<equals), equals + 1..<end)
     }
 
     private func doubles(_ range: Range<Int>) throws(ModelFileFault) -> [Double] {
-        var part = scanner
-        part.at = range.lowerBound
         var values: [Double] = []
-        while true {
-            while part.at < range.upperBound, part.peek == 0x20 { part.at += 1 }
-            if part.at >= range.upperBound { return values }
-            values.append(try part.number())
+        try forEachWord(range) { (word, start) throws(ModelFileFault) in
+            if let value = NumberText.parseDouble(word) {
+                values.append(value)
+            } else {
+                var rest = scanner
+                rest.at = start
+                values.append(try rest.number())
+            }
         }
+        return values
     }
 
     private func integers(_ range: Range<Int>) throws(ModelFileFault) -> [Int] {
         var values: [Int] = []
-        for value in try doubles(range) {
-            guard let whole = Int(exactly: value) else { throw .damaged("a whole number is not one") }
-            values.append(whole)
+        try forEachWord(range) { (word, _) throws(ModelFileFault) in
+            guard
+                let value = NumberText.parseInteger(word) ?? NumberText.parseDouble(word).flatMap(Int64.init(exactly:))
+            else { throw .damaged("a whole number is not one") }
+            values.append(Int(value))
         }
         return values
+    }
+
+    /// The words of a line, and where each begins in the file.
+    private func forEachWord(
+        _ range: Range<Int>, _ body: (_ word: ByteRef, _ start: Int) throws(ModelFileFault) -> Void
+    ) throws(ModelFileFault) {
+        var at = range.lowerBound
+        while at < range.upperBound {
+            let end = scanner.find(0x20, from: at, to: range.upperBound)
+            if end > at {
+                let start = at
+                try scanner.bytes.withUnsafeBufferPointer { (bytes) throws(ModelFileFault) in
+                    try body(ByteRef(start: bytes.baseAddress! + start, count: end - start), start)
+                }
+            }
+            at = end + 1
+        }
     }
 
     private func integer(_ range: Range<Int>) throws(ModelFileFault) -> Int {

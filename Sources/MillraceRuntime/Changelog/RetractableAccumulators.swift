@@ -65,6 +65,7 @@ final class RetractableAccumulators {
             case .bytes: return .extremeBytes
             default: return nil
             }
+        default: return nil
         }
     }
 

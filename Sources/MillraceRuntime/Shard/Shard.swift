@@ -16,7 +16,10 @@ public final class Shard {
     private let streams: [ShardInput]
     private let streamPlaces: [Int]
     private let sinks: [SinkOperator]
+    private let timers: [ProcessingTimeOperator]
     private let sessions: [ShardSession]
+    /// Of all sources.
+    private let replay = Replay()
     private let commits: CommitQueue
     private var rejections: RejectionLog
     /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
@@ -36,6 +39,7 @@ public final class Shard {
         streamPlaces = inputs.indices.filter { [inputs] in !inputs[$0].plan.isStatic }
         streams = streamPlaces.map { [inputs] in inputs[$0] }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
+        timers = graph.operators.compactMap { $0 as? ProcessingTimeOperator }
         sessions = graph.sessions.map { ShardSession($0) }
         rejections = RejectionLog(
             isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
@@ -120,9 +124,11 @@ public final class Shard {
         let windows = graph.operators.count { $0 is WindowAggregateOperator }
         graph.exchange?.start(inputs, wake: loop.waker)
         for i in inputs.indices where !inputs[i].plan.isStatic {
+            inputs[i].watermark?.share(replay)
             try inputs[i].start(from: positions, windows: windows)
             loop.watch(inputs[i].source.descriptor)
         }
+        for input in streams { input.watermark?.hold() }
         lastSubmit = context.clock.monotonicMicroseconds()
     }
 
@@ -160,6 +166,7 @@ public final class Shard {
     private var mayPoll: Bool { !isHeldBack && !waitsForExchange }
 
     private func poll(_ input: ShardInput) throws(Diagnostic) {
+        let wasReplaying = replay.partitions > 0
         context.arena.reset()
         context.records = input.batch.records
         context.source = input.index
@@ -186,6 +193,9 @@ public final class Shard {
         context.records = nil
         context.appliedOffsets = []
         context.undecidedOffsets = []
+        if wasReplaying, replay.partitions == 0 {
+            for stream in streams { try stream.watermark?.resume(context) }
+        }
         if case .more = status { input.isReady = true } else { input.isReady = false }
     }
 
@@ -224,6 +234,10 @@ public final class Shard {
                 input.hasMoved = true
                 observer.advanced(source: input.index, watermark: watermark.combinedWatermark)
             }
+        }
+        for timer in timers {
+            let now = context.clock.wallMicroseconds()
+            if let deadline = timer.nextDeadline, now >= deadline { try timer.tick(now: now, context: context) }
         }
         reportWrites()
         for lookup in graph.lookups { try lookup.maintain(now: context.clock.monotonicMicroseconds()) }
@@ -356,6 +370,9 @@ public final class Shard {
         sessions.forEachBorrowed { each in
             each.watch(in: loop)
             if let deadline = each.session.deadline { timeout = min(timeout, deadline - now) }
+        }
+        for timer in timers {
+            if let deadline = timer.nextDeadline { timeout = min(timeout, deadline - context.clock.wallMicroseconds()) }
         }
         inputs.forEachBorrowed { input in
             guard !input.isFinished else { return }

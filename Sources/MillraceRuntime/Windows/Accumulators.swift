@@ -24,6 +24,8 @@ final class Accumulators {
         case minimumDouble, maximumDouble
         case minimumDecimal, maximumDecimal
         case minimumBytes, maximumBytes
+        /// See `Accumulators+Collecting`.
+        case moments, text, firstCell, lastCell, cells, multiset
     }
 
     struct Slot {
@@ -49,6 +51,7 @@ final class Accumulators {
     let slots: [Slot]
     let store: StateStore
     let recordBytes: Int
+    let scratch = ByteBuffer(capacity: 64)
     private var rows: UnsafeMutablePointer<Int32>
     private var records: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private var capacity = 256
@@ -71,7 +74,7 @@ final class Accumulators {
                 slot.distinctOffset = slot.offset + 8
                 holds = true
             }
-            if kind == .minimumBytes || kind == .maximumBytes { holds = true }
+            if kind.holdsBytes || kind == .multiset { holds = true }
             slots.append(slot)
         }
         self.slots = slots
@@ -88,6 +91,7 @@ final class Accumulators {
 
     private static func kind(_ call: AggregateCall, _ type: DataType?) throws(Diagnostic) -> Kind {
         guard let type, call.function != .countAll, call.function != .count else { return .count }
+        if let kind = collectingKind(call, type) { return kind }
         switch (call.function, type.layout) {
         case (.sum, .int64), (.average, .int64): return .sumInteger
         case (.sum, .double): return type == .float ? .sumFloat : .sumDouble
@@ -134,7 +138,7 @@ final class Accumulators {
             for i in 0..<count {
                 let row = Int(givenRows[i])
                 if let filter, filter.states[row] != CellState.valid || filter.ints[row] == 0 { continue }
-                if let argument, argument.states[row] != CellState.valid { continue }
+                if let argument, argument.states[row] != CellState.valid, slot.kind != .cells { continue }
                 if slot.distinctOffset >= 0, let argument, !isNew(slot, argument, row, givenRecords[i]) { continue }
                 rows[kept] = Int32(truncatingIfNeeded: row)
                 records[kept] = givenRecords[i]
@@ -185,6 +189,8 @@ final class Accumulators {
             for i in 0..<count {
                 foldBytes(records[i] + offset, cells[Int(rows[i])], minimum: slot.kind == .minimumBytes)
             }
+        case .moments, .text, .firstCell, .lastCell, .cells, .multiset:
+            for i in 0..<count { collect(slot, argument!, Int(rows[i]), records[i] + offset) }
         }
     }
 
@@ -298,6 +304,7 @@ final class Accumulators {
                 let held = (from + 16).load(as: HeldBytes.self)
                 foldBytes(
                     to, ByteRef(start: held.start!, count: Int(held.count)), minimum: slot.kind == .minimumBytes)
+            case .moments, .text, .firstCell, .lastCell, .cells, .multiset: mergeCollected(slot, from, to)
             }
         }
     }
@@ -349,7 +356,8 @@ final class Accumulators {
                     place.pointee = 0
                 }
             }
-            if slot.kind == .minimumBytes || slot.kind == .maximumBytes {
+            if slot.kind == .multiset { releaseMultiset(record + slot.offset) }
+            if slot.kind.holdsBytes {
                 let held = (record + slot.offset + 16).assumingMemoryBound(to: HeldBytes.self)
                 if let start = held.pointee.start { store.deallocate(start, Int(held.pointee.capacity)) }
                 held.pointee.start = nil
@@ -368,6 +376,10 @@ final class Accumulators {
         let values = state.load(as: Int64.self)
         if slot.kind == .count {
             column.append(int: values)
+            return
+        }
+        if slot.kind == .multiset {
+            appendMultiset(state, column)
             return
         }
         guard values > 0 else {
@@ -400,10 +412,11 @@ final class Accumulators {
         case .minimumBytes, .maximumBytes:
             let held = (state + 16).load(as: HeldBytes.self)
             column.append(bytes: ByteRef(start: held.start!, count: Int(held.count)))
+        case .moments, .text, .firstCell, .lastCell, .cells, .multiset: appendCollected(slot, state, column)
         }
     }
 
-    private func appendDecimal(_ value: Int128?, _ precision: Int, _ column: Column) {
+    func appendDecimal(_ value: Int128?, _ precision: Int, _ column: Column) {
         guard let value, value.magnitude < Accumulators.power10(precision) else {
             column.appendNull()
             return

@@ -76,6 +76,8 @@ final class OpenWindow {
     private(set) var records: [UnsafeMutableRawPointer] = []
     private var slots: UnsafeMutablePointer<Slot>
     private var mask: Int
+    /// Keeps the reads of `warm` from being left out.
+    private var warmed: Int64 = 0
 
     init() {
         slots = .allocate(capacity: 16)
@@ -132,6 +134,18 @@ final class OpenWindow {
             slot = (slot + 1) & mask
         }
         return nil
+    }
+
+    /// Brings the groups of these keys (-1: none) into the caches; see `KeyTable.warm`.
+    func warm(_ ids: UnsafeMutablePointer<Int32>, count: Int) {
+        for row in 0..<count where ids[row] >= 0 {
+            ids[row] = Int32(truncatingIfNeeded: OpenWindow.home(ids[row]) & mask)
+        }
+        var seen: Int64 = 0
+        for row in 0..<count where ids[row] >= 0 {
+            if let record = slots[Int(ids[row])].record { seen ^= record.load(as: Int64.self) }
+        }
+        warmed = seen
     }
 
     func insert(_ key: Int32, _ record: UnsafeMutableRawPointer) {

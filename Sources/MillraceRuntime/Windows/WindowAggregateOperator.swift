@@ -104,11 +104,17 @@ public final class WindowAggregateOperator: Operator {
         let checksErrors = readColumns.contains { !batch.columns[$0].allValid }
         keys.bind(plan.keys.map { batch.columns[$0] })
         bindOrigins(context)
+        if keys.isLarge { warm(batch.count) }
         // The newest window, so that most rows need neither division nor search: its bounds in microseconds.
         var (recentLow, recentHigh) = (Int64.max, Int64.min)
         var recent: OpenWindow?
         var isTumble = false
         if case .tumble = plan.window { isTumble = true }
+        // Of rows that bring their window.
+        var bounds: (starts: UnsafeMutablePointer<Int64>, ends: UnsafeMutablePointer<Int64>)?
+        if case .attached(let start, let end) = plan.window {
+            bounds = (batch.columns[start].ints, batch.columns[end].ints)
+        }
 
         for row in 0..<batch.count {
             let before = metadata.watermarks[row]
@@ -142,6 +148,19 @@ public final class WindowAggregateOperator: Operator {
                 continue
             }
             var isLate = true
+            if let bounds {
+                let start = EventTime.milliseconds(fromMicroseconds: bounds.starts[row])
+                let end = EventTime.milliseconds(fromMicroseconds: bounds.ends[row])
+                let closed = max(watermark, emittedWatermark)
+                if end - 1 + lateness > closed {
+                    try add(row, origin, openWindow(start, end), batch, context)
+                } else {
+                    try context.reject(
+                        origin: origin, .lateRow, object: object,
+                        detail: LateRow.detail(start: start, end: end, watermark: closed))
+                }
+                continue
+            }
             if isTumble {
                 let (start, end) = assigner.lastWindow(milliseconds)
                 if end - 1 + lateness > max(watermark, emittedWatermark), !wasEmitted(row, end) {
@@ -165,6 +184,13 @@ public final class WindowAggregateOperator: Operator {
             if isLate { try rejectLate(row, origin, milliseconds, context) }
         }
         try finishRun(batch, context)
+    }
+
+    /// Before many keys: reads ahead what the rows of the batch will need of the newest window.
+    private func warm(_ count: Int) {
+        let count = min(count, pendingCapacity)
+        keys.warm(count: count, ids: pendingRows)
+        windows.last?.warm(pendingRows, count: count)
     }
 
     /// The row's key had its row of this window before a restart, although not every key had.

@@ -33,6 +33,7 @@ struct WindowAssigner {
             }
         case .session(let gap):
             try body(time, time &+ gap)
+        case .attached: break
         }
     }
 
@@ -49,6 +50,7 @@ struct WindowAssigner {
             let start = WindowAssigner.start(time, size: size, offset: offset)
             return (start, start &+ size)
         case .session(let gap): return (time, time &+ gap)
+        case .attached: return (time, time)
         }
     }
 }
@@ -61,6 +63,20 @@ enum LateRow {
         return "{\"window_start\":\"\(timestamp(start))\",\"window_end\":\"\(timestamp(end))\",\"watermark\":"
             + (watermark == EventTime.end ? "\"end of input\"" : "\"\(timestamp(watermark))\"")
             + ",\"lateness_ms\":\(lateness.overflow || watermark == EventTime.end ? "null" : String(lateness.partialValue + 1))}"
+    }
+
+    /// For rows that wait for the watermark without a window.
+    static func detail(time: Int64, watermark: Int64) -> String {
+        let lateness = watermark.subtractingReportingOverflow(time)
+        return "{\"time\":\"\(timestamp(time))\",\"watermark\":"
+            + (watermark == EventTime.end ? "\"end of input\"" : "\"\(timestamp(watermark))\"")
+            + ",\"lateness_ms\":\(lateness.overflow || watermark == EventTime.end ? "null" : String(lateness.partialValue + 1))}"
+    }
+
+    /// Of a row that came with its window.
+    static func detail(end: Int64, watermark: Int64) -> String {
+        "{\"window_end\":\"\(timestamp(end))\",\"watermark\":"
+            + (watermark == EventTime.end ? "\"end of input\"" : "\"\(timestamp(watermark))\"") + "}"
     }
 
     private static func timestamp(_ milliseconds: Int64) -> String {

@@ -13,6 +13,7 @@ extension Parser {
         let name = ObjectName(parts)
         guard isSign("(") else { return ExpressionSyntax(.name(parts), range: name.range) }
         var call = try parseCall(name, isTableFunction: false)
+        if call.nulls == nil { call.nulls = parseNullTreatment() }
         if isWord("FILTER"), isSign("(", ahead: 1) {
             index += 2
             try expect(words: "WHERE")
@@ -42,8 +43,15 @@ extension Parser {
                 call.arguments.append(.init(value: try parseArgument(isTableFunction: isTableFunction)))
             }
         } while accept(",")
+        if !isTableFunction { call.nulls = parseNullTreatment() }
         try expectListEnd()
         return call
+    }
+
+    private mutating func parseNullTreatment() -> CallSyntax.NullTreatment? {
+        guard isWord("NULLS", ahead: 1) else { return nil }
+        if accept(words: "IGNORE", "NULLS") { return .ignore }
+        return accept(words: "RESPECT", "NULLS") ? .respect : nil
     }
 
     /// `NAME => value`, nil when none starts here.

@@ -24,8 +24,22 @@ extension Parser {
             let whole = ExpressionSyntax(kind, range: token.range.through(previousRange))
             // `(r).a` is a field of the name r, not the name r.a: parsePostfix goes on from here either way.
             return whole
+        case .sign where token.text == "[": return try parseArray(token.range)
         default: throw unexpected("an expression", isName: true)
         }
+    }
+
+    /// `[1, 2]`, BigQuery's spelling of ARRAY[1, 2].
+    private mutating func parseArray(_ start: SourceRange) throws(Diagnostic) -> ExpressionSyntax {
+        try enter()
+        defer { leave() }
+        advance()
+        var items: [ExpressionSyntax] = []
+        if !accept("]") {
+            repeat { items.append(try parseExpression()) } while accept(",")
+            try expect("]")
+        }
+        return ExpressionSyntax(.arrayValue(items), range: start.through(previousRange))
     }
 
     private mutating func literal(_ kind: ExpressionSyntax.Kind) -> ExpressionSyntax {

@@ -46,8 +46,8 @@ extension Parser {
     }
 
     private mutating func parseTail(_ query: inout QuerySyntax) throws(Diagnostic) {
-        let hasTail = !query.orderBy.isEmpty || query.limit != nil
-        if hasTail, isWord("ORDER") || isWord("LIMIT") || isWord("FETCH") {
+        let hasTail = !query.orderBy.isEmpty || query.limit != nil || query.offset != nil
+        if hasTail, ["ORDER", "LIMIT", "OFFSET", "FETCH"].contains(where: { isWord($0) }) {
             query = wrap(query)
         }
         if accept(words: "ORDER") {
@@ -57,7 +57,10 @@ extension Parser {
         if accept(words: "LIMIT") {
             if !accept(words: "ALL") { query.limit = try parseExpression() }
         }
-        if isWord("OFFSET") { throw unsupported("OFFSET", at: token.range) }
+        if accept(words: "OFFSET") {
+            query.offset = try parseExpression()
+            if !accept(words: "ROW") { accept(words: "ROWS") }
+        }
         if accept(words: "FETCH") {
             if !accept(words: "FIRST") { try expect(words: "NEXT") }
             query.limit =

@@ -222,6 +222,7 @@ extension SyntaxWriter {
             write(argument.value, atLeast: name == "POSITION" && index == 0 ? Precedence.concat : Precedence.or)
         }
         text += ")"
+        if let nulls = call.nulls { text += " \(nulls.rawValue) NULLS" }
         if let filter = call.filter { writeItems(" FILTER (WHERE ", [filter], ")") }
         if let over = call.over {
             text += " OVER "

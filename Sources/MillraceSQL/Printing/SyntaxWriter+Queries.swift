@@ -31,10 +31,14 @@ extension SyntaxWriter {
             text += " LIMIT "
             write(limit)
         }
+        if let offset = query.offset {
+            text += " OFFSET "
+            write(offset)
+        }
     }
 
     private mutating func writeOperand(_ query: QuerySyntax, atLeast level: Int) {
-        var isBare = query.with.isEmpty && query.orderBy.isEmpty && query.limit == nil
+        var isBare = query.with.isEmpty && query.orderBy.isEmpty && query.limit == nil && query.offset == nil
         if case .setOperation(let kind, _, _, _) = query.body, kind.level < level { isBare = false }
         if !isBare { text += "(" }
         write(query)
@@ -131,6 +135,10 @@ extension SyntaxWriter {
         case .function(let call, let isLateral):
             text += isLateral ? "LATERAL TABLE(" : "TABLE("
             write(call)
+            text += ")"
+        case .lateral(let query):
+            text += "LATERAL ("
+            write(query)
             text += ")"
         case .unnest(let expression, let withOrdinality):
             text += "UNNEST("

@@ -106,6 +106,10 @@ public struct CallSyntax: Hashable, Sendable {
     public var isDistinct: Bool
     public var filter: ExpressionSyntax?
     public var over: WindowSyntax?
+    /// `IGNORE NULLS`, `RESPECT NULLS`, behind the last argument or behind the parentheses.
+    public var nulls: NullTreatment?
+
+    public enum NullTreatment: String, Hashable, Sendable { case ignore = "IGNORE", respect = "RESPECT" }
 
     public struct ArgumentSyntax: Hashable, Sendable {
         /// `NAME => value`.

@@ -15,12 +15,14 @@ public struct QuerySyntax: Hashable, Sendable {
     public var body: Body
     public var orderBy: [OrderSyntax]
     public var limit: ExpressionSyntax?
+    public var offset: ExpressionSyntax?
     public var range: SourceRange
 
     public init(
         with: [CommonTableSyntax] = [], body: Body, orderBy: [OrderSyntax] = [], limit: ExpressionSyntax? = nil,
-        range: SourceRange
+        offset: ExpressionSyntax? = nil, range: SourceRange
     ) {
+        self.offset = offset
         self.with = with
         self.body = body
         self.orderBy = orderBy
@@ -97,6 +99,8 @@ public struct TableSyntax: Hashable, Sendable {
         case query(QuerySyntax)
         /// `TUMBLE(…)`, `ML_PREDICT(…)`, `TABLE(TUMBLE(…))`, `LATERAL TABLE(f(…))`.
         case function(CallSyntax, isLateral: Bool)
+        /// `LATERAL (SELECT …)`: may name columns of the tables before it.
+        case lateral(QuerySyntax)
         /// `UNNEST(e) [WITH ORDINALITY]`.
         case unnest(ExpressionSyntax, withOrdinality: Bool)
         /// A comma in FROM is a cross join.

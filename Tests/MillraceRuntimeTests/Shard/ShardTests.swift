@@ -67,12 +67,14 @@ struct ShardTests {
 
     /// Runs once, dying after some polls or reading to the end.
     private func run(
-        _ log: [[[Value]]], _ database: MemoryDatabase, random: inout SeededGenerator, crashAfterPolls: Int?
+        _ log: [[[Value]]], _ database: MemoryDatabase, random: inout SeededGenerator, crashAfterPolls: Int?,
+        limits: Limits = Limits()
     ) throws {
         let session = MemorySession(database, random: SeededGenerator(seed: random.next()))
         let source = ScriptedSource(log, random: SeededGenerator(seed: random.next()), crashAfterPolls: crashAfterPolls)
         let shard = Shard(
-            graph: try graph(source, session), context: ShardContext(clock: SystemClock()), observer: SilentObserver())
+            graph: try graph(source, session), context: ShardContext(clock: SystemClock(), limits: limits),
+            observer: SilentObserver())
         do {
             try shard.run(from: database.positions.mapValues { Array($0.values) })
         } catch {
@@ -92,6 +94,21 @@ struct ShardTests {
                 try run(log, database, random: &random, crashAfterPolls: polls)
             }
             try run(log, database, random: &random, crashAfterPolls: nil)
+            check(log, database, seed: seed)
+        }
+    }
+
+    /// A sink that is full after three rows holds the shard back every other poll; nothing else changes.
+    @Test func aFullSinkOnlySlowsDown() throws {
+        var limits = Limits()
+        limits.uncommittedRows = 3
+        for seed in UInt64(1)...20 {
+            var random = SeededGenerator(seed: seed)
+            let log = log(&random, partitions: 2, rows: 300)
+            let database = MemoryDatabase()
+            let polls = Int.random(in: 0...40, using: &random)
+            try run(log, database, random: &random, crashAfterPolls: polls, limits: limits)
+            try run(log, database, random: &random, crashAfterPolls: nil, limits: limits)
             check(log, database, seed: seed)
         }
     }

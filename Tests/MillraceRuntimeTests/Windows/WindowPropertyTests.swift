@@ -57,7 +57,7 @@ struct WindowModel {
         case .hop(let slide, let size, _): start % slide == 0 ? [start + size] : []
         case .cumulate(let step, let size, _):
             start % size == 0 ? Array(stride(from: start + step, through: start + size, by: Int(step))) : []
-        case .session: []
+        case .session, .attached: []
         }
     }
 

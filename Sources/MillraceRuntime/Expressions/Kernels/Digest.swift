@@ -2,14 +2,17 @@ import MillraceCore
 
 /// Message digests of whole texts: RFC 1321 and FIPS 180-4.
 public enum Digest {
-    /// The text with the mark bit, zeros and its length in bits.
-    private static func padded(_ text: ByteRef, block: Int, lengthBytes: Int, bigEndian: Bool) -> [UInt8] {
+    /// The text with the mark bit, zeros and its length in bits. `ofLength`: of what `text` is only the end of.
+    static func padded(
+        _ text: ByteRef, ofLength length: Int? = nil, block: Int, lengthBytes: Int, bigEndian: Bool
+    ) -> [UInt8] {
+        let length = length ?? text.count
         var bytes = text.array
         bytes.append(0x80)
         while bytes.count % block != block - lengthBytes { bytes.append(0) }
         for i in 0..<lengthBytes {
             let shift = 8 * (bigEndian ? lengthBytes - 1 - i : i)
-            bytes.append(shift < 64 ? UInt8(truncatingIfNeeded: (UInt64(text.count) * 8) >> UInt64(shift)) : 0)
+            bytes.append(shift < 64 ? UInt8(truncatingIfNeeded: (UInt64(length) * 8) >> UInt64(shift)) : 0)
         }
         return bytes
     }
@@ -21,10 +24,10 @@ public enum Digest {
     }
 
     @inline(__always) private static func rotateLeft(_ x: UInt32, _ n: UInt32) -> UInt32 { x << n | x >> (32 - n) }
-    @inline(__always) private static func rotateRight(_ x: UInt32, _ n: UInt32) -> UInt32 { x >> n | x << (32 - n) }
+    @inline(__always) static func rotateRight(_ x: UInt32, _ n: UInt32) -> UInt32 { x &>> n | x &<< (32 &- n) }
     @inline(__always) private static func rotateRight(_ x: UInt64, _ n: UInt64) -> UInt64 { x >> n | x << (64 - n) }
 
-    private static func output(_ words: [UInt32], bigEndian: Bool) -> [UInt8] {
+    static func output(_ words: [UInt32], bigEndian: Bool) -> [UInt8] {
         words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * (bigEndian ? 3 - $0 : $0))) }
         }
     }
@@ -86,34 +89,6 @@ public enum Digest {
         return output(hash, bigEndian: true)
     }
 
-    static func sha256(_ text: ByteRef, _ start: [UInt32], _ size: Int) -> [UInt8] {
-        let bytes = padded(text, block: 64, lengthBytes: 8, bigEndian: true)
-        var hash = start
-        var w = [UInt32](repeating: 0, count: 64)
-        for block in stride(from: 0, to: bytes.count, by: 64) {
-            for i in 0..<16 { w[i] = word32(bytes, block + 4 * i, bigEndian: true) }
-            for i in 16..<64 {
-                let s0 = rotateRight(w[i - 15], 7) ^ rotateRight(w[i - 15], 18) ^ w[i - 15] >> 3
-                let s1 = rotateRight(w[i - 2], 17) ^ rotateRight(w[i - 2], 19) ^ w[i - 2] >> 10
-                w[i] = w[i - 16] &+ s0 &+ w[i - 7] &+ s1
-            }
-            var v = hash
-            for i in 0..<64 {
-                let s1 = rotateRight(v[4], 6) ^ rotateRight(v[4], 11) ^ rotateRight(v[4], 25)
-                let choice = (v[4] & v[5]) ^ (~v[4] & v[6])
-                let t1 = v[7] &+ s1 &+ choice &+ HashConstants.sha256[i] &+ w[i]
-                let s0 = rotateRight(v[0], 2) ^ rotateRight(v[0], 13) ^ rotateRight(v[0], 22)
-                let majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2])
-                let t2 = s0 &+ majority
-                for j in stride(from: 7, to: 0, by: -1) { v[j] = v[j - 1] }
-                v[4] = v[4] &+ t1
-                v[0] = t1 &+ t2
-            }
-            for i in 0..<8 { hash[i] &+= v[i] }
-        }
-        return Array(output(hash, bigEndian: true).prefix(size))
-    }
-
     static func sha512(_ text: ByteRef, _ start: [UInt64], _ size: Int) -> [UInt8] {
         let bytes = padded(text, block: 128, lengthBytes: 16, bigEndian: true)
         var hash = start
@@ -145,15 +120,5 @@ public enum Digest {
         }
         let all = hash.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) } }
         return Array(all.prefix(size))
-    }
-
-    /// SHA-256 of bytes (FIPS 180-4) as 64 lower-case hex digits; names the version of a model file.
-    public static func sha256Hex(_ bytes: [UInt8]) -> String {
-        let digest = bytes.withUnsafeBufferPointer { bytes in
-            let text = bytes.baseAddress.map { ByteRef(start: $0, count: bytes.count) } ?? .empty
-            return sha256(text, HashConstants.sha256Start, 32)
-        }
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

@@ -1,0 +1,38 @@
+import MillraceCore
+
+extension Explain {
+    static func overFacts(_ over: OverPlan, _ input: Schema) -> [String] {
+        let time = over.timeColumn.map { "event time \(input[$0].name)" } ?? "processing time"
+        var lines = ["over rows by \(time)"]
+        if !over.keys.isEmpty { lines.append("keys: \(over.keys.map { input[$0].name }.joined(separator: ", "))") }
+        for frame in over.frames {
+            lines.append(extent(frame.extent))
+            lines += frame.calls.map { "  " + overCall($0, input) }
+        }
+        return lines
+    }
+
+    private static func extent(_ extent: OverFrame.Extent) -> String {
+        switch extent {
+        case .rows(nil): "ROWS from the first one"
+        case .rows(let preceding?): "ROWS \(preceding) preceding"
+        case .range(nil): "RANGE from the first row"
+        case .range(let preceding?): "RANGE \(ExpressionText.duration(preceding * 1000)) preceding"
+        }
+    }
+
+    private static func overCall(_ over: OverCall, _ input: Schema) -> String {
+        switch over {
+        case .aggregate(let aggregate): call(aggregate, input)
+        case .lag(let argument, let offset, let otherwise, let type):
+            "LAG(\(input[argument].name), \(offset)\(otherwise.map { ", \(input[$0].name)" } ?? "")) : \(type)"
+        }
+    }
+
+    static func order(_ keys: [SortKey], _ input: Schema) -> String {
+        keys.map { key in
+            let nulls = key.nullsFirst == key.isDescending ? (key.nullsFirst ? " NULLS FIRST" : " NULLS LAST") : ""
+            return input[key.column].name + (key.isDescending ? " DESC" : "") + nulls
+        }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,101 @@
+import MillraceCore
+
+/// Rows of an input that wait until the watermark has passed them: OVER and ORDER BY take them out in event-time order.
+///
+/// A row at or behind the watermark before it is late and rejected, unless a restart reads it again: then its result was
+/// written before, and it only rebuilds state. Rows beyond the limit are rejected.
+final class EventTimeBuffer {
+    let rows: RowStore
+    let store: StateStore
+    private(set) var queue = EventTimeQueue()
+    private(set) var watermark = EventTime.none
+    /// The watermark that operators behind know: what leaves is not late to them.
+    private(set) var announced = EventTime.none
+    /// Results up to this time were written before a restart.
+    private(set) var emittedWatermark = EventTime.none
+    /// The time of the newest row that left.
+    private(set) var newest = EventTime.none
+    private var replay: ReplayBuckets
+    private let retention: Int64
+    private let timeColumn: Int
+    private let checked: [Int]
+    private let limit: Int
+    private let object: String
+
+    /// - Parameters:
+    ///   - retention: milliseconds that rows are needed after they have left; nil: for ever, a restart cannot rebuild them.
+    ///   - checked: columns whose error cells reject a row.
+    init(
+        _ schema: Schema, timeColumn: Int, retention: Int64?, checked: [Int], store: StateStore, limits: Limits,
+        object: String
+    ) {
+        rows = RowStore(schema, store: store)
+        self.store = store
+        self.timeColumn = timeColumn
+        self.retention = retention ?? 0
+        replay = ReplayBuckets(retention: retention ?? 0)
+        self.checked = checked
+        limit = limits.keptRows
+        self.object = object
+    }
+
+    /// Takes a row, unless it is late, wrong or one too many. `key` numbers it when nothing else speaks against it; nil: it
+    /// has rejected the row.
+    func add(
+        _ batch: ColumnBatch, _ row: Int, _ context: ShardContext, key: () throws(Diagnostic) -> Int32?
+    ) throws(Diagnostic) {
+        let origin = batch.metadata.origins[row]
+        watermark = max(watermark, batch.metadata.watermarks[row])
+        let time = batch.columns[timeColumn]
+        guard time.isValid(row) else {
+            let state = time.states[row]
+            try context.reject(
+                origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
+                detail: "event-time column")
+            return
+        }
+        for column in checked where batch.columns[column].states[row] > CellState.valid {
+            try context.reject(
+                origin: origin, .of(batch.columns[column].states[row]), object: object, detail: "input of OVER")
+            return
+        }
+        let milliseconds = EventTime.milliseconds(fromMicroseconds: time.ints[row])
+        let passed = max(watermark, emittedWatermark)
+        if milliseconds <= passed, !context.isReplayed(origin: origin) {
+            try context.reject(
+                origin: origin, .lateRow, object: object, detail: LateRow.detail(time: milliseconds, watermark: passed))
+            return
+        }
+        guard rows.count < limit else {
+            let limit = limit
+            try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+            return
+        }
+        guard let key = try key() else { return }
+        replay.note(milliseconds, origin: origin, context)
+        queue.push(time: milliseconds, slot: rows.insert(batch, row), key: key)
+    }
+
+    /// Takes out the rows of the oldest time that `watermark` has passed, in order of arrival; false when there are none.
+    func take(upTo watermark: Int64, into run: inout [EventTimeQueue.Entry]) -> Bool {
+        run.removeAll(keepingCapacity: true)
+        guard let time = queue.firstTime, time <= watermark else { return false }
+        while queue.firstTime == time { run.append(queue.pop()) }
+        newest = max(newest, time)
+        return true
+    }
+
+    /// After the rows up to `watermark` have been taken.
+    func passed(_ watermark: Int64) {
+        self.watermark = max(self.watermark, watermark)
+        announced = self.watermark
+        let (start, overflow) = watermark.subtractingReportingOverflow(retention)
+        replay.expire(before: overflow ? EventTime.none : start)
+    }
+
+    /// Results of this time were written before a restart.
+    func isEmitted(_ time: Int64) -> Bool { time <= emittedWatermark }
+
+    func restore(emittedWatermark: Int64) { self.emittedWatermark = max(self.emittedWatermark, emittedWatermark) }
+    func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) { replay.lower(&offsets, source: source) }
+}

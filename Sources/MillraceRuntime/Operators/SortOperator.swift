@@ -1,0 +1,127 @@
+public import MillraceCore
+
+/// ORDER BY. With event time first in the order, rows leave as the watermark passes them; else all leave at the end of the
+/// input. Rows that are equal in order leave as they came.
+public final class SortOperator: Operator {
+    private let plan: SortPlan
+    private let limit: Int
+    private let store = StateStore()
+    private let buffer: EventTimeBuffer?
+    private let rows: RowStore
+    private let order: RowOrder
+    private let checked: [Int]
+    private var kept: [Int32] = []
+    private var run: [EventTimeQueue.Entry] = []
+    private let output: ColumnBatch
+    private let batchRows: Int
+    private var watermark = EventTime.none
+    private var slots = OffsetSlots()
+    private var offsets = ContributingOffsets()
+
+    public init(_ plan: SortPlan, input: Schema, object: String, limits: Limits) {
+        self.plan = plan
+        limit = limits.keptRows
+        checked = plan.order.map(\.column)
+        if let timeColumn = plan.timeColumn {
+            let buffer = EventTimeBuffer(
+                input, timeColumn: timeColumn, retention: 0, checked: checked, store: store, limits: limits,
+                object: object)
+            self.buffer = buffer
+            rows = buffer.rows
+        } else {
+            buffer = nil
+            rows = RowStore(input, store: store)
+        }
+        order = RowOrder(plan.order, rows)
+        output = ColumnBatch(input)
+        batchRows = max(1, limits.batchRows)
+        super.init(object: object)
+    }
+
+    public override var emittedThrough: Int64 { buffer?.newest ?? EventTime.none }
+
+    public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        for row in 0..<batch.count {
+            if let buffer {
+                try buffer.add(batch, row, context) { 0 }
+            } else {
+                try keep(batch, row, context)
+            }
+        }
+    }
+
+    private func keep(_ batch: ColumnBatch, _ row: Int, _ context: ShardContext) throws(Diagnostic) {
+        let origin = batch.metadata.origins[row]
+        for column in checked where batch.columns[column].states[row] > CellState.valid {
+            try context.reject(
+                origin: origin, .of(batch.columns[column].states[row]), object: object, detail: "column of ORDER BY")
+            return
+        }
+        guard kept.count < limit else {
+            let limit = limit
+            try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+            return
+        }
+        if origin >= 0, let records = context.records {
+            let slot = slots.slot(source: context.source, partition: Int(records.partition[Int(origin)]))
+            offsets.note(slot, records.offset[Int(origin)])
+        }
+        kept.append(rows.insert(batch, row))
+    }
+
+    public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
+        if let buffer {
+            while buffer.take(upTo: watermark, into: &run) {
+                if plan.order.count > 1, run.count > 1 {
+                    run.sort { a, b in
+                        let order = order.compare(a.slot, b.slot)
+                        return order == 0 ? a.sequence < b.sequence : order < 0
+                    }
+                }
+                for entry in run {
+                    if buffer.isEmitted(entry.time) { rows.release(entry.slot) } else { kept.append(entry.slot) }
+                }
+                if kept.count >= batchRows { try flush(context) }
+            }
+            try flush(context)
+            buffer.passed(watermark)
+        } else if watermark == EventTime.end {
+            // `sort` is not stable: equal rows keep their order by their places.
+            let places = kept.indices.sorted { a, b in
+                let order = order.compare(kept[a], kept[b])
+                return order == 0 ? a < b : order < 0
+            }
+            kept = places.map { kept[$0] }
+            try flush(context)
+            offsets.removeAll()
+        }
+        self.watermark = max(self.watermark, watermark)
+        try emit(watermark: watermark, context: context)
+    }
+
+    private func flush(_ context: ShardContext) throws(Diagnostic) {
+        var start = 0
+        while start < kept.count {
+            let part = Array(kept[start..<min(start + batchRows, kept.count)])
+            for (index, column) in output.columns.enumerated() { rows.gather(index, part, into: column) }
+            output.count = part.count
+            output.metadata.reserve(part.count)
+            output.metadata.origins.update(repeating: -1, count: part.count)
+            output.metadata.watermarks.update(repeating: watermark, count: part.count)
+            try emit(output, context: context)
+            start += part.count
+        }
+        for slot in kept { rows.release(slot) }
+        kept.removeAll(keepingCapacity: true)
+    }
+
+    public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
+        buffer?.lowerReplayOffsets(&offsets, source: source)
+        slots.lower(&offsets, source: source, by: self.offsets)
+    }
+
+    public override func restore(emittedWatermark: Int64, port: Int) {
+        buffer?.restore(emittedWatermark: emittedWatermark)
+        super.restore(emittedWatermark: emittedWatermark, port: port)
+    }
+}
