@@ -42,9 +42,7 @@ final class FileSink: ImmediateSession, Sink {
         var flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
         if isDirectory {
             let base = path.hasSuffix("/") ? path : path + "/"
-            if FileSystem.facts(path) == nil, mkdir(path, 0o777) != 0, errno != EEXIST {
-                throw FileSystem.failure("create directory", path)
-            }
+            try FileSystem.createDirectory(path)
             flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
             var number = 0
             while true {
@@ -54,6 +52,9 @@ final class FileSink: ImmediateSession, Sink {
                 if FileSystem.facts(base + name) == nil, FileSystem.facts(workingPath) == nil { break }
                 number += 1
             }
+        }
+        if !isDirectory, let end = path.lastIndex(of: "/"), end > path.startIndex {
+            try FileSystem.createDirectory(String(path[..<end]))
         }
         file = Glibc.open(workingPath, flags, 0o666)
         if file < 0 { throw FileSystem.failure("create file", workingPath) }

@@ -33,6 +33,15 @@ enum FileSystem {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
+    /// The directory and those above it, where they are missing.
+    static func createDirectory(_ path: String) throws(Diagnostic) {
+        if facts(path) != nil || path.isEmpty { return }
+        var parent = path[...]
+        while parent.last == "/" { parent.removeLast() }
+        if let end = parent.lastIndex(of: "/"), end > parent.startIndex { try createDirectory(String(parent[..<end])) }
+        guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure("create directory", path) }
+    }
+
     /// `file:` URLs are taken as paths.
     static func path(_ text: String) -> String {
         if text.hasPrefix("file://") { return String(text.dropFirst(7)) }
