@@ -482,6 +482,6 @@ struct PlanEmitter {
             name: table.name, connector: table.connector?.name ?? "", options: scan.options,
             physicalSchema: table.physicalSchema, fields: fields, isStatic: isStatic,
             errors: scan.options["errors"].flatMap(ErrorPolicy.init(rawValue:)) ?? .deadLetter,
-            primaryKey: table.primaryKey)
+            primaryKey: table.primaryKey, partitionKeys: table.partitionKeys)
     }
 }

@@ -59,6 +59,8 @@ enum Corpus {
         ) COMMENT 'bids' WITH ('connector' = 'kafka', 'topic'='bid') LIKE other (INCLUDING ALL OVERWRITING OPTIONS);
         """,
         "CREATE VIEW v (a, b) AS SELECT 1, 2 FROM t;",
+        "CREATE TABLE p (a INT, b STRING) PARTITIONED BY (a, b) WITH ('k' = 'v'); DROP TABLE IF EXISTS p; DROP TEMPORARY VIEW v;",
+        "INSERT INTO p PARTITION (a = 1 + 2, b) (c) SELECT 1 FROM t;",
         "CREATE MODEL m INPUT (a INT, b STRING) OUTPUT (p DOUBLE) WITH ('provider' = 'onnx');",
         "CREATE OR REPLACE MODEL m OPTIONS(MODEL_TYPE='ONNX', MODEL_PATH=\"gs://x\");",
         "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; INSERT INTO b (x) VALUES (1), (2); END;",

@@ -272,10 +272,13 @@ public struct SourcePlan: Hashable, Sendable {
     public var lookupKeys: [Int]?
     public var errors: ErrorPolicy
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY: named by a file's directories, not in the file.
+    public var partitionKeys: [String]
 
     public init(
         name: String, connector: String, options: [String: String], physicalSchema: Schema, fields: [SourceField],
-        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = []
+        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = [],
+        partitionKeys: [String] = []
     ) {
         self.name = name
         self.connector = connector
@@ -286,6 +289,7 @@ public struct SourcePlan: Hashable, Sendable {
         self.lookupKeys = lookupKeys
         self.errors = errors
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
     }
 
     /// The produced columns as a schema.
@@ -303,6 +307,8 @@ public struct SinkPlan: Hashable, Sendable {
     /// Metadata keys of the columns behind `schema`'s physical ones: name of the column -> connector key.
     public var metadata: [String: String]
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY.
+    public var partitionKeys: [String]
     /// Rows come with kinds: updates and deletions by `primaryKey`.
     public var isUpdating: Bool
     /// Where the table name stands in the SQL file, for errors found when the database is asked.
@@ -310,7 +316,7 @@ public struct SinkPlan: Hashable, Sendable {
 
     public init(
         name: String, connector: String, options: [String: String], schema: Schema, metadata: [String: String] = [:],
-        primaryKey: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
+        primaryKey: [String] = [], partitionKeys: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
     ) {
         self.name = name
         self.connector = connector
@@ -318,6 +324,7 @@ public struct SinkPlan: Hashable, Sendable {
         self.schema = schema
         self.metadata = metadata
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
         self.isUpdating = isUpdating
         self.range = range
     }
