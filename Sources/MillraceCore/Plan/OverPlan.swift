@@ -8,11 +8,25 @@ public struct OverPlan: Hashable, Sendable {
     /// PARTITION BY; NULL is a key like any other.
     public var keys: [Int]
     public var frames: [OverFrame]
+    /// With bounded frames a row is late only behind a row of its key that has left, as in Flink; not for input that a restart
+    /// reads again. False: behind the watermark.
+    public var judgesLatenessByKey: Bool
 
-    public init(timeColumn: Int?, keys: [Int], frames: [OverFrame]) {
+    public init(timeColumn: Int?, keys: [Int], frames: [OverFrame], judgesLatenessByKey: Bool = false) {
         self.timeColumn = timeColumn
         self.keys = keys
         self.frames = frames
+        self.judgesLatenessByKey = judgesLatenessByKey
+    }
+
+    /// Every frame ends somewhere before its row.
+    public var isBounded: Bool {
+        frames.allSatisfy { frame in
+            switch frame.extent {
+            case .rows(let preceding): preceding != nil
+            case .range(let preceding): preceding != nil
+            }
+        }
     }
 
     /// State goes away with time alone, so that a restart can rebuild it from a part of the input.
@@ -117,9 +131,13 @@ public struct SortPlan: Hashable, Sendable {
     /// end of the input.
     public var timeColumn: Int?
     public var order: [SortKey]
+    /// A row is late only behind a row that has left, as in Flink; not for input that a restart reads again. False: behind the
+    /// watermark.
+    public var judgesLatenessByRows: Bool
 
-    public init(timeColumn: Int?, order: [SortKey]) {
+    public init(timeColumn: Int?, order: [SortKey], judgesLatenessByRows: Bool = false) {
         self.timeColumn = timeColumn
         self.order = order
+        self.judgesLatenessByRows = judgesLatenessByRows
     }
 }
