@@ -102,6 +102,8 @@ final class LogicalNode {
         /// Input 1 is the scan that is looked up.
         case lookupJoin(JoinPlan)
         case unnest(UnnestPlan)
+        /// The newest row of each key, by event time: only as the versions of FOR SYSTEM_TIME AS OF, where it is not emitted.
+        case newestRows(keys: [Int], at: SourceRange)
         /// Columns of both inputs (`semi` and `anti`: of the left one).
         case streamJoin(StreamJoinPlan)
         case predict(model: CatalogModel, arguments: [Int], versionColumn: String?, config: [String: String])

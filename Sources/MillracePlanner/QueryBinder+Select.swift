@@ -5,10 +5,13 @@ extension QueryBinder {
     /// Views of `SELECT *, *` double their columns with every level.
     static let maximumColumns = 10_000
 
-    func select(_ syntax: SelectSyntax) -> LogicalNode? {
+    /// - Parameter given: stands for FROM.
+    func select(_ syntax: SelectSyntax, from given: Relation? = nil) -> LogicalNode? {
+        if given == nil, let node = NewestRows(syntax)?.bind(self) { return node }
         let pending = PendingConditions(syntax.filter?.conjuncts ?? [])
         let from =
-            syntax.from.map { table($0, pending: pending) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
+            given ?? syntax.from.map { table($0, pending: pending) }
+            ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
         // What a join took has to be right here, too: a name may be ambiguous among all tables.
         for part in pending.taken {
@@ -61,6 +64,10 @@ extension QueryBinder {
             }
             switch item {
             case .all(let qualifier, let range):
+                if let fields = rowFields(qualifier, relation.scope, range) {
+                    items += fields
+                    continue
+                }
                 guard let columns = star(qualifier, relation.scope, range) else {
                     broken.insert(items.count)
                     items.append(("", .literal(.null, .null), true))
@@ -132,6 +139,20 @@ extension QueryBinder {
             return binder.intercept?(expression) ?? .passed
         }
         return result
+    }
+
+    /// The fields of `r.*` or `t.r.*`, where `r` is a column of type ROW; nil when it is none.
+    private func rowFields(
+        _ qualifier: [Identifier], _ scope: Scope, _ range: SourceRange
+    ) -> [(name: String, expression: Expression, isNullable: Bool)]? {
+        let name = qualifier.map(\.text).joined(separator: ".")
+        guard !qualifier.isEmpty, !scope.relations.contains(where: { $0.alias == name }) else { return nil }
+        let silent = ExpressionBinder(scope: scope, log: DiagnosticLog(), functions: functions, place: "SELECT")
+        guard let row = silent.bind(ExpressionSyntax(.name(qualifier), range: range)), case .row(let fields) = row.type
+        else { return nil }
+        return fields.enumerated().map { index, field in
+            (field.name, .field(row.expression, index: index, field.type), row.isNullable || field.isNullable)
+        }
     }
 
     /// Columns of `*` or `t.*`.

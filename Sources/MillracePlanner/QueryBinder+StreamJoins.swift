@@ -93,7 +93,13 @@ extension QueryBinder {
                 hint: "Use INNER or LEFT JOIN.")
             return nil
         }
-        guard let key = sides.right.primaryKey else {
+        var sides = sides
+        var newest: [Int]?
+        if let (keys, versions) = sides.right.newestRows {
+            newest = keys
+            sides = JoinSides(left: sides.left, right: versions, rightRange: sides.rightRange, range: sides.range)
+        }
+        guard let key = newest ?? sides.right.primaryKey else {
             log.error(
                 "FOR SYSTEM_TIME AS OF an event time needs a PRIMARY KEY on the right side", at: sides.rightRange,
                 hint: "Declare PRIMARY KEY (…) NOT ENFORCED on the columns that the join equates.")

@@ -86,6 +86,7 @@ extension Parser {
         if isWord("SHOW"), isWord("FUNCTIONS", ahead: 1) || isWord("USER", ahead: 1) && isWord("FUNCTIONS", ahead: 2) {
             return try parseShowFunctions()
         }
+        if let statement = try parseCatalogStatement() { return .catalog(statement) }
         if isQueryStart() || isSign("(") {
             throw Diagnostic(
                 "query has no target", at: start.range,
@@ -123,7 +124,7 @@ extension Parser {
     }
 
     /// The inserts up to `END`. An error in one does not hide those behind it.
-    private mutating func parseStatementSet() throws(Diagnostic) -> [InsertSyntax] {
+    mutating func parseStatementSet() throws(Diagnostic) -> [InsertSyntax] {
         var inserts: [InsertSyntax] = []
         let start = previousRange
         while !accept(words: "END") {
@@ -154,7 +155,7 @@ extension Parser {
         return inserts
     }
 
-    private mutating func parseInsert() throws(Diagnostic) -> InsertSyntax {
+    mutating func parseInsert() throws(Diagnostic) -> InsertSyntax {
         let start = token.range
         try expect(words: "INSERT")
         let isOverwrite = accept(words: "OVERWRITE")

@@ -14,6 +14,7 @@ public struct StatementSyntax: Hashable, Sendable {
         case insert(InsertSyntax)
         case statementSet([InsertSyntax])
         case set(key: StringSyntax, value: StringSyntax)
+        case catalog(CatalogStatement)
         /// `SHOW [USER] FUNCTIONS [[NOT] LIKE 'pattern']`
         case showFunctions(isUser: Bool, like: String?, isNegated: Bool)
     }
@@ -70,10 +71,14 @@ public struct CreateTableSyntax: Hashable, Sendable {
     public var primaryKey: [Identifier]
     public var options: [OptionSyntax]
     public var like: Like?
+    /// `CREATE TABLE … AS query`
+    public var query: QuerySyntax?
     public init(
         name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Column],
-        watermarks: [Watermark] = [], primaryKey: [Identifier] = [], options: [OptionSyntax] = [], like: Like? = nil
+        watermarks: [Watermark] = [], primaryKey: [Identifier] = [], options: [OptionSyntax] = [], like: Like? = nil,
+        query: QuerySyntax? = nil
     ) {
+        self.query = query
         self.name = name
         self.ifNotExists = ifNotExists
         self.isTemporary = isTemporary
@@ -90,7 +95,12 @@ public struct CreateViewSyntax: Hashable, Sendable {
     public var ifNotExists: Bool
     public var columns: [Identifier]
     public var query: QuerySyntax
-    public init(name: ObjectName, ifNotExists: Bool = false, columns: [Identifier], query: QuerySyntax) {
+    public var isTemporary: Bool
+    public init(
+        name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Identifier],
+        query: QuerySyntax
+    ) {
+        self.isTemporary = isTemporary
         self.name = name
         self.ifNotExists = ifNotExists
         self.columns = columns
