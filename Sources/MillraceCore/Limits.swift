@@ -14,6 +14,8 @@ public struct Limits: Sendable, Hashable {
     public var windowGroups = 10_000_000
     /// Rows that one OVER, ORDER BY or Top-N keeps; a further one is a row error.
     public var keptRows = 10_000_000
+    /// Rows that a join of two streams keeps, both sides together; a further one is a row error.
+    public var joinRows = 10_000_000
     /// Rows of a static table.
     public var staticRows = 10_000_000
     /// Rows a model is given at once.

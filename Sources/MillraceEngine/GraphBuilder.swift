@@ -46,9 +46,10 @@ struct GraphBuilder {
         }
         var inputs: [ShardGraph.Input] = []
         // Static tables come first, so a shard reads them in this order before the stream.
-        for (index, source) in plan.sources.enumerated().sorted(by: { $0.element.isStatic && !$1.element.isStatic })
-        where source.lookupKeys == nil {
-            inputs.append(try makeInput(source, index: index))
+        let depths = plan.staticDepths
+        for index in plan.sources.indices.sorted(by: { (depths[$0], $1) > (depths[$1], $0) })
+        where plan.sources[index].lookupKeys == nil {
+            inputs.append(try makeInput(plan.sources[index], index: index))
         }
         if let postgres {
             let sources = Dictionary(uniqueKeysWithValues: inputs.map { ($0.index, $0.source) })
@@ -133,6 +134,20 @@ struct GraphBuilder {
             lookups.append(table)
             return try LookupJoinOperator(
                 join, probe: input(0), lookup: plan.sources[lookup].schema, table: table, object: node.object)
+        case .unnest(let unnest):
+            return try UnnestOperator(unnest, input: input(0), object: node.object, limits: options.limits)
+        case .streamJoin(let join):
+            switch join.form {
+            case .regular, .interval:
+                return try StreamJoinOperator(
+                    join, left: input(0), right: input(1), object: node.object, limits: options.limits)
+            case .window:
+                return try WindowJoinOperator(
+                    join, left: input(0), right: input(1), object: node.object, limits: options.limits)
+            case .temporal:
+                return try TemporalJoinOperator(
+                    join, left: input(0), right: input(1), object: node.object, limits: options.limits)
+            }
         case .predict(let predict):
             let model = plan.models[predict.model]
             let scorer = try models[predict.model].makeScorer(
@@ -219,6 +234,21 @@ struct GraphBuilder {
 }
 
 extension ExecutionPlan {
+    /// For each source how many joins keep its rows in memory, one inside the other; 0 for a stream.
+    var staticDepths: [Int] {
+        var depths = [Int](repeating: 0, count: nodes.count)
+        var result = [Int](repeating: 0, count: sources.count)
+        for (index, node) in nodes.enumerated().reversed() {
+            for (port, input) in node.inputs.enumerated() {
+                var depth = depths[index]
+                if case .staticJoin = node.kind, port == 1 { depth += 1 }
+                depths[input] = max(depths[input], depth)
+            }
+            if case .source(let source) = node.kind { result[source] = depths[index] }
+        }
+        return result
+    }
+
     /// The watermark node of a source: its only consumer chain before any branch.
     func watermarkNode(behind head: Int) -> Int? {
         var node = head

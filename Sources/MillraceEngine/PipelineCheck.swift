@@ -22,9 +22,9 @@ public enum PipelineCheck {
 
     /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
     ///
-    /// Windows are rebuilt after a restart by reading their rows again. The rows of a window over a window are results,
-    /// which are not made again, so its open windows would come back incomplete: refused until state is stored. So are results
-    /// that any row may change: rebuilding them would take the whole stream.
+    /// Windows and joins of streams are rebuilt after a restart by reading their rows again. The rows of a window over a
+    /// window are results, which are not made again, so its open windows would come back incomplete: refused until state is
+    /// stored. So is what would take the whole stream to rebuild: results that any row may change, joins without a bound.
     public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
         guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
         return plan.nodes.indices.compactMap { index in
@@ -38,36 +38,48 @@ public enum PipelineCheck {
                     hint: "Add a window, read a bounded source, or write to a sink without positions, such as print.")
             }
             let behind = ancestors(of: index, in: plan)
-            guard behind.contains(where: { isUnboundedSource(plan.nodes[$0], plan) }) else { return nil }
-            if let kept = keepsForEver(node) {
-                return Diagnostic(
-                    "\(kept) cannot be restarted exactly yet",
-                    hint:
-                        "Use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a window, or read a bounded source."
-                )
+            let sources = behind.filter { isUnboundedSource(plan.nodes[$0], plan) }
+            guard !sources.isEmpty else { return nil }
+            if let (kept, instead) = keepsForEver(node) {
+                return Diagnostic("\(kept) cannot be restarted exactly yet", hint: instead)
             }
             guard holdsRows(node) else { return nil }
-            // What closes with the window below holds nothing between two watermarks.
-            let isOverClosed = closesWithItsInput(node)
-            guard
-                behind.contains(where: { earlier in
-                    holdsRows(plan.nodes[earlier]) && !(isOverClosed && isClosing(plan.nodes[earlier]))
-                })
-            else { return nil }
+            let below = behind.filter { holdsRows(plan.nodes[$0]) }
+            guard !below.isEmpty else { return nil }
+            // What closes with the window below holds nothing between two watermarks. The sides of a join close at the same
+            // moment only when they come from one source.
+            if closesWithItsInput(node), sources.count == 1 || !isJoin(node),
+                below.allSatisfy({ isClosing(plan.nodes[$0]) })
+            {
+                return nil
+            }
             return Diagnostic(
-                "a window over the results of a window cannot be restarted exactly yet",
-                hint: "Write the first window to a table and aggregate there, or read a bounded source.")
+                isJoin(plan.nodes[index])
+                    ? "a join over the results of a window or join cannot be restarted exactly yet"
+                    : "a window over the results of a window or join cannot be restarted exactly yet",
+                hint: "Write the first result to a table and go on from there, or read a bounded source.")
         }
     }
 
-    /// State that grows older than any part of the input that could be read again.
-    private static func keepsForEver(_ node: PlanNode) -> String? {
+    /// State that grows older than any part of the input that could be read again, and what to write instead.
+    private static func keepsForEver(_ node: PlanNode) -> (String, hint: String)? {
+        let bounded =
+            "Use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a window, or read a bounded source."
         switch node.kind {
-        case .over(let over) where !over.isReplayable: "OVER with a frame that is not bounded by time"
-        case .limit: "LIMIT"
-        case .processingTime: "a window by processing time"
-        default: nil
+        case .over(let over) where !over.isReplayable: return ("OVER with a frame that is not bounded by time", bounded)
+        case .limit: return ("LIMIT", bounded)
+        case .processingTime: return ("a window by processing time", bounded)
+        case .streamJoin(let join) where join.form == .regular:
+            return (
+                "a join that keeps both streams for ever",
+                "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one side a bounded table."
+            )
+        default: return nil
         }
+    }
+
+    private static func isJoin(_ node: PlanNode) -> Bool {
+        if case .streamJoin = node.kind { true } else { false }
     }
 
     /// The clause whose state would need every row of the stream again; nil: none such.
@@ -81,7 +93,7 @@ public enum PipelineCheck {
 
     private static func holdsRows(_ node: PlanNode) -> Bool {
         switch node.kind {
-        case .windowAggregate, .windowRank, .over, .sort: true
+        case .windowAggregate, .windowRank, .over, .sort, .streamJoin: true
         default: false
         }
     }
@@ -90,8 +102,7 @@ public enum PipelineCheck {
     private static func isClosing(_ node: PlanNode) -> Bool {
         switch node.kind {
         case .windowAggregate(let aggregate): aggregate.allowedLatenessMilliseconds == 0
-        case .windowRank: true
-        default: false
+        default: closesWithItsInput(node)
         }
     }
 
@@ -100,6 +111,7 @@ public enum PipelineCheck {
         switch node.kind {
         case .windowRank: true
         case .windowAggregate(let aggregate): if case .attached = aggregate.window { true } else { false }
+        case .streamJoin(let join): if case .window = join.form { true } else { false }
         default: false
         }
     }

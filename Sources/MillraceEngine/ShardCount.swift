@@ -29,14 +29,17 @@ enum ShardCount {
         let node = plan.nodes[index]
         // An operator that is not known to work by parts needs all rows in one place.
         switch node.kind {
-        case .source, .project, .filter, .staticJoin, .lookupJoin, .predict, .windowAssign, .expand, .union, .sink:
+        case .source, .project, .filter, .staticJoin, .lookupJoin, .unnest, .predict, .windowAssign, .expand, .union,
+            .sink:
             return nil
         case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
         case .over, .windowRank, .topN, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
         case .processingTime: return "windows by processing time need one shard"
         case .windowAggregate(let aggregate):
+            if case .attached = aggregate.window {
+                return "an aggregate over rows that bring their window needs one shard"
+            }
             if case .session = aggregate.window { return "sessions of one key may lie in several partitions" }
-            if case .attached = aggregate.window { return "an aggregate of an aggregate needs one shard" }
             if aggregate.allowedLatenessMilliseconds > 0 { return "'late.lateness' corrects windows on one shard only" }
             let input = plan.nodes[node.inputs[0]].schema
             let columns = aggregate.keys + aggregate.aggregates.compactMap(\.argument)
@@ -54,6 +57,7 @@ enum ShardCount {
                 return plan.watermarkNode(behind: head) == index
             }
             return isFirst ? nil : "a watermark behind other operators needs one shard"
+        case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
         }
     }
 

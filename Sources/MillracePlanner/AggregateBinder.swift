@@ -28,7 +28,7 @@ final class AggregateBinder {
     private var hasFailedKey = false
     private var window: Window?
     /// Window columns that GROUP BY names.
-    private var parts: Set<WindowColumn.Part> = []
+    private var parts: [WindowColumn.Part: Int] = [:]
     private var aggregates: [(call: AggregateCall, isNullable: Bool)] = []
     /// Columns put behind the input's: keys and arguments that are expressions.
     private var added: [(name: String, expression: Expression, isNullable: Bool)] = []
@@ -188,7 +188,7 @@ final class AggregateBinder {
                 return nil
             }
             window = .function(column.window)
-            parts.insert(column.part)
+            parts[column.part] = index
             return .window(column.part)
         }
         if let known = keys.firstIndex(where: { $0.expression == bound.expression }) { return .key(known) }
@@ -229,7 +229,7 @@ final class AggregateBinder {
 
     /// Window or bounded input; anything else would have to be taken back later.
     private func checkWindow() -> Bool {
-        for part in parts where !grouping.isInEverySet(.window(part)) {
+        for part in parts.keys where !grouping.isInEverySet(.window(part)) {
             log.error("a grouping set leaves a column of the window out", at: syntax.range)
             return false
         }
@@ -238,9 +238,9 @@ final class AggregateBinder {
             return false
         }
         if case .function(let identity)? = window {
-            guard parts.contains(.start), parts.contains(.end) else {
+            guard parts[.start] != nil, parts[.end] != nil else {
                 log.error(
-                    "GROUP BY has no \(parts.contains(.start) ? "window_end" : "window_start")", at: groupByRange,
+                    "GROUP BY has no \(parts[.start] != nil ? "window_end" : "window_start")", at: groupByRange,
                     hint: "A window aggregate groups by window_start and window_end.")
                 return false
             }
@@ -284,7 +284,7 @@ final class AggregateBinder {
             if case .column(let index, _) = bound.expression, let column = input.columns[index].window,
                 case .function(let identity)? = window, identity == column.window
             {
-                guard parts.contains(column.part) else {
+                guard parts[column.part] != nil else {
                     log.error("column \"\(input.columns[index].name)\" is not in GROUP BY", at: expression.range)
                     return .failed
                 }
@@ -450,7 +450,7 @@ final class AggregateBinder {
             }
             // Not when something in between reads the window's columns: then the rows carry them.
             guard !readsWindow, let (base, timeColumn) = absorption.absorb(input) else {
-                return attached(identity, &keySlots, calls, columns)
+                return attached(&keySlots, calls, columns, identity)
             }
             // `absorb` keeps the input's columns in place and may put the time column behind them.
             let shift = base.columns.count - input.columns.count
@@ -458,7 +458,7 @@ final class AggregateBinder {
             keySlots = keySlots.map(moved)
             let node = expanded(added.isEmpty ? base : base.appending(added), &keySlots)
             let moveCalls = calls.map { $0.mapColumns(moved) }
-            let result = windowed(node, identity.kind, timeColumn, keySlots, moveCalls, columns)
+            let result = windowed(node, identity.kind, timeColumn, keySlots, moveCalls, columns, identity)
             guard let condition = Expression.conjunction(absorption.conditions) else { return result }
             return LogicalNode(
                 .filter(condition.mapColumns { columns.count + $0 }), inputs: [result], columns: result.columns,
@@ -483,17 +483,18 @@ final class AggregateBinder {
         return LogicalNode(.expand(expand), inputs: [node], columns: columns, object: query.object)
     }
 
-    /// Rows that carry the bounds of their windows: results of a window, or rows with the bounds computed before.
+    /// Rows that already carry their window: those of another window aggregate, of a window join, or of a window function
+    /// whose columns are read before GROUP BY.
     private func attached(
-        _ identity: WindowIdentity, _ keySlots: inout [Int], _ calls: [AggregateCall], _ columns: [OutputColumn]
+        _ keySlots: inout [Int], _ calls: [AggregateCall], _ columns: [OutputColumn], _ identity: WindowIdentity
     ) -> LogicalNode? {
-        func column(_ part: WindowColumn.Part) -> Int? {
-            input.columns.firstIndex { $0.window?.window == identity && $0.window?.part == part }
+        guard let start = parts[.start], let end = parts[.end] else { return nil }
+        let time = input.columns.firstIndex {
+            $0.window?.window == identity && $0.window?.part == .time && !$0.isNullable
         }
-        guard let start = column(.start), let end = column(.end) else { return nil }
         let node = expanded(added.isEmpty ? input : input.appending(added), &keySlots)
         return windowed(
-            node, .attached(startColumn: start, endColumn: end), column(.time) ?? end, keySlots, calls, columns)
+            node, .attached(startColumn: start, endColumn: end), time ?? end, keySlots, calls, columns, identity)
     }
 
     /// Why the rows change when there is no window.
@@ -511,9 +512,15 @@ final class AggregateBinder {
 
     private func windowed(
         _ node: LogicalNode, _ kind: WindowKind, _ timeColumn: Int, _ keySlots: [Int], _ calls: [AggregateCall],
-        _ columns: [OutputColumn]
+        _ columns: [OutputColumn], _ identity: WindowIdentity? = nil
     ) -> LogicalNode {
-        let identity = WindowIdentity(kind: kind, range: syntax.range)
+        let identity = identity ?? WindowIdentity(kind: kind, range: syntax.range)
+        func column(_ name: String, _ type: DataType, _ part: WindowColumn.Part) -> OutputColumn {
+            let time: TimeAttribute = node.columns[timeColumn].time == .processing ? .processing : .event
+            return OutputColumn(
+                name, type, isNullable: false, time: part == .time ? time : .none,
+                window: WindowColumn(part: part, window: identity))
+        }
         let lateness =
             input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
         return LogicalNode(
@@ -523,16 +530,9 @@ final class AggregateBinder {
                     allowedLatenessMilliseconds: lateness / 1000)),
             inputs: [node],
             columns: columns + [
-                OutputColumn(
-                    "window_start", .timestamp(precision: 3), isNullable: false,
-                    window: WindowColumn(part: .start, window: identity)),
-                OutputColumn(
-                    "window_end", .timestamp(precision: 3), isNullable: false,
-                    window: WindowColumn(part: .end, window: identity)),
-                OutputColumn(
-                    "window_time", windowTimeType, isNullable: false,
-                    time: node.columns[timeColumn].time == .processing ? .processing : .event,
-                    window: WindowColumn(part: .time, window: identity)),
+                column("window_start", .timestamp(precision: 3), .start),
+                column("window_end", .timestamp(precision: 3), .end),
+                column("window_time", windowTimeType, .time),
             ], object: query.object)
     }
 

@@ -91,11 +91,18 @@ public enum Explain {
         case .staticJoin(let join):
             let build = plan.nodes[node.inputs[1]].schema
             let keys = zip(join.probeKeys, join.buildKeys).map { "\(name($0, input)) = \(name($1, build))" }
+            let residual = join.residual.map { ["and \(ExpressionText.text($0, joined(input, build)))"] } ?? []
             return [
-                "\(join.kind == .left ? "left " : "")join with static side"
+                "\(join.kind == .inner ? "" : join.kind.rawValue + " ")join with static side"
                     + (keys.isEmpty ? " (every pair)" : " on \(keys.joined(separator: " AND "))"),
                 "the second input is read to its end before the stream starts and kept in memory",
-            ] + (join.residual.map { ["and \(ExpressionText.text($0, node.schema))"] } ?? [])
+            ] + residual
+        case .streamJoin(let join): return streamJoin(join, input, plan.nodes[node.inputs[1]].schema)
+        case .unnest(let unnest):
+            return [
+                "unnest \(name(unnest.collection, input))\(unnest.keepsRow ? ", rows without elements kept" : "")",
+                "columns: \(schema(Schema(Array(node.schema.fields[unnest.carried.count...]))))",
+            ] + (unnest.condition.map { ["if \(ExpressionText.text($0, node.schema))"] } ?? [])
         case .lookupJoin(let join, let lookup):
             let source = plan.sources[lookup]
             let keys = zip(join.probeKeys, join.buildKeys).map { "\(name($0, input)) = \(name($1, source.schema))" }
@@ -195,7 +202,7 @@ public enum Explain {
         case .cumulate(let step, let size, let shift):
             "CUMULATE every \(text(step)) up to \(text(size))\(offset(shift))"
         case .session(let gap): "SESSION gap \(text(gap))"
-        case .attached: "as attached to the rows, by window_end"
+        case .attached: "of the rows' own windows by"
         }
     }
 

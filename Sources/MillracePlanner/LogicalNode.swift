@@ -101,6 +101,9 @@ final class LogicalNode {
         case staticJoin(JoinPlan)
         /// Input 1 is the scan that is looked up.
         case lookupJoin(JoinPlan)
+        case unnest(UnnestPlan)
+        /// Columns of both inputs (`semi` and `anti`: of the left one).
+        case streamJoin(StreamJoinPlan)
         case predict(model: CatalogModel, arguments: [Int], versionColumn: String?, config: [String: String])
         case windowAssign(timeColumn: Int, WindowIdentity)
         case windowAggregate(WindowAggregatePlan)

@@ -3,11 +3,11 @@ import MillraceCore
 /// Logical nodes -> `ExecutionPlan`: only what the sinks need, down to the leaves of ROWs.
 ///
 /// Needs travel from the sinks to the sources as paths: a column, then the fields inside it. A node used both by the
-/// stream and by a static side is emitted twice, for the static copy is read to its end first and has no event time.
+/// stream and by a static side is emitted twice, for the static copy is read to its end first.
 struct PlanEmitter {
     /// Column, then field indices.
-    private typealias Path = [Int]
-    private struct Key: Hashable {
+    typealias Path = [Int]
+    struct Key: Hashable {
         var node: ObjectIdentifier
         var isStatic: Bool
         init(_ node: LogicalNode, _ isStatic: Bool) {
@@ -15,22 +15,24 @@ struct PlanEmitter {
             self.isStatic = isStatic
         }
     }
-    private struct Emitted {
+    struct Emitted {
         var node: Int
         /// Where each needed path of the logical node stands in the plan node's output.
         var places: [Path: Int]
     }
-    private var plan: ExecutionPlan
+    var plan: ExecutionPlan
     private var order: [(node: LogicalNode, isStatic: Bool)] = []
     private var seen: Set<Key> = []
-    private var needs: [Key: Set<Path>] = [:]
-    private var emitted: [Key: Emitted] = [:]
+    var needs: [Key: Set<Path>] = [:]
+    var emitted: [Key: Emitted] = [:]
     private var readers = ChangeReaders()
 
     static func emit(_ sinks: [LogicalNode], name: String, settings: [String: String], registry: Registry)
         -> ExecutionPlan
     {
         var emitter = PlanEmitter(name: name, settings: settings)
+        var separation = StaticSeparation()
+        let sinks = sinks.map { separation.separated($0) }
         for sink in sinks { emitter.visit(sink, false) }
         emitter.readers = ChangeReaders(sinks, registry)
         // Consumers stand behind their inputs in `order`.
@@ -75,7 +77,7 @@ struct PlanEmitter {
             add(paths)
         case .watermark(let scan):
             var paths = Set(own)
-            if !isStatic, let watermark = scan.watermark?.plan {
+            if let watermark = scan.watermark?.plan {
                 paths.insert([watermark.rowtimeColumn])
                 Self.collect(watermark.expression, into: &paths)
             }
@@ -88,6 +90,22 @@ struct PlanEmitter {
             add(
                 paths.filter { $0[0] >= probe }.map { [$0[0] - probe] + $0.dropFirst() } + join.buildKeys.map { [$0] },
                 to: 1)
+        case .unnest(let unnest):
+            let inputs = unnest.carried.count
+            var paths = Set(own)
+            if let condition = unnest.condition { Self.collect(condition, into: &paths) }
+            add(
+                paths.filter { $0[0] < inputs }.map { [unnest.carried[$0[0]]] + $0.dropFirst() }
+                    + [[unnest.collection]])
+        case .streamJoin(let join):
+            let left = node.inputs[0].columns.count
+            var paths = Set(own)
+            if let residual = join.residual { Self.collect(residual, into: &paths) }
+            let times = join.form.columns
+            add(paths.filter { $0[0] < left } + (join.leftKeys + times.left).map { [$0] })
+            add(
+                paths.filter { $0[0] >= left }.map { [$0[0] - left] + $0.dropFirst() }
+                    + (join.rightKeys + times.right).map { [$0] }, to: 1)
         case .predict(_, let arguments, _, _):
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + arguments.map { [$0] })
@@ -95,8 +113,8 @@ struct PlanEmitter {
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + [[timeColumn]])
         case .windowAggregate(let aggregate):
-            var read = aggregate.keys + Self.columns(aggregate.aggregates) + [aggregate.timeColumn]
-            if case .attached(let start, let end) = aggregate.window { read += [start, end] }
+            let read =
+                aggregate.keys + Self.columns(aggregate.aggregates) + [aggregate.timeColumn] + aggregate.window.columns
             add(read.map { [$0] })
         case .groupAggregate(let keys, let aggregates), .updatingAggregate(let keys, let aggregates):
             add(keys.map { [$0] } + Self.columns(aggregates).map { [$0] })
@@ -127,7 +145,7 @@ struct PlanEmitter {
     }
 
     /// Sorted, without the paths that a shorter one covers.
-    private static func normalized(_ paths: Set<Path>) -> [Path] {
+    static func normalized(_ paths: Set<Path>) -> [Path] {
         paths.filter { path in !(1..<max(path.count, 1)).contains { paths.contains(Array(path.prefix($0))) } }
             .sorted { $0.lexicographicallyPrecedes($1) }
     }
@@ -140,7 +158,7 @@ struct PlanEmitter {
         }
     }
 
-    private static func collect(_ expression: Expression, into paths: inout Set<Path>) {
+    static func collect(_ expression: Expression, into paths: inout Set<Path>) {
         if let path = chain(expression) {
             paths.insert(path)
         } else {
@@ -163,19 +181,19 @@ struct PlanEmitter {
 
     // MARK: Emission
 
-    private mutating func append(_ kind: NodeKind, _ inputs: [Int], _ fields: [Field], _ object: String) -> Int {
+    mutating func append(_ kind: NodeKind, _ inputs: [Int], _ fields: [Field], _ object: String) -> Int {
         plan.nodes.append(PlanNode(kind, inputs: inputs, schema: Schema(fields), object: object))
         return plan.nodes.count - 1
     }
 
-    private func input(_ node: LogicalNode, _ port: Int, _ isStatic: Bool) -> Emitted {
+    func input(_ node: LogicalNode, _ port: Int, _ isStatic: Bool) -> Emitted {
         guard let input = emitted[Key(node.inputs[port], isStaticInput(node, port, isStatic))] else {
             preconditionFailure("input of \(node.object) was not emitted")
         }
         return input
     }
 
-    private func fields(_ emitted: Emitted) -> [Field] { plan.nodes[emitted.node].schema.fields }
+    func fields(_ emitted: Emitted) -> [Field] { plan.nodes[emitted.node].schema.fields }
 
     private mutating func emit(_ node: LogicalNode, _ isStatic: Bool) {
         let key = Key(node, isStatic)
@@ -207,7 +225,7 @@ struct PlanEmitter {
             emitted[key] = Emitted(node: index, places: input.places)
         case .watermark(let scan):
             let input = input(node, 0, isStatic)
-            guard !isStatic, var watermark = scan.emittedWatermark else {
+            guard var watermark = scan.emittedWatermark else {
                 emitted[key] = input
                 return
             }
@@ -216,6 +234,8 @@ struct PlanEmitter {
             let index = append(.watermark(watermark), [input.node], fields(input), node.object)
             emitted[key] = Emitted(node: index, places: input.places)
         case .staticJoin(let join), .lookupJoin(let join): emitJoin(node, join, isStatic)
+        case .unnest(let unnest): emitUnnest(node, unnest, own, isStatic)
+        case .streamJoin(let join): emitStreamJoin(node, join, isStatic)
         case .predict(let model, let arguments, let version, let config):
             let input = input(node, 0, isStatic)
             let count = fields(input).count
@@ -327,7 +347,7 @@ struct PlanEmitter {
         Dictionary(uniqueKeysWithValues: paths.enumerated().map { ($0.element, $0.offset) })
     }
 
-    private func place(_ path: Path, _ emitted: Emitted) -> Int {
+    func place(_ path: Path, _ emitted: Emitted) -> Int {
         guard let index = emitted.places[path] else { preconditionFailure("column \(path) was not kept") }
         return index
     }
@@ -405,13 +425,15 @@ struct PlanEmitter {
             index = append(
                 .lookupJoin(moved, lookup: plan.sources.count - 1), [probe.node], fields(probe) + added, node.object)
         } else {
-            let added = fields(build).map { Field($0.name, $0.type, isNullable: $0.isNullable || join.kind == .left) }
+            let added =
+                join.kind.hasRightColumns
+                ? fields(build).map { Field($0.name, $0.type, isNullable: $0.isNullable || join.kind == .left) } : []
             index = append(.staticJoin(moved), [probe.node, build.node], fields(probe) + added, node.object)
         }
         emitted[Key(node, isStatic)] = Emitted(node: index, places: output)
     }
 
-    private func rewrite(_ expression: Expression, _ places: [Path: Int]) -> Expression {
+    func rewrite(_ expression: Expression, _ places: [Path: Int]) -> Expression {
         if let path = Self.chain(expression) {
             if let index = places[path] { return .column(index, expression.type) }
             if case .field(let inner, let index, let type) = expression {
@@ -457,6 +479,6 @@ struct PlanEmitter {
             name: table.name, connector: table.connector?.name ?? "", options: scan.options,
             physicalSchema: table.physicalSchema, fields: fields, isStatic: isStatic,
             errors: scan.options["errors"].flatMap(ErrorPolicy.init(rawValue:)) ?? .deadLetter,
-            primaryKey: table.primaryKey)
+            primaryKey: table.primaryKey, partitionKeys: table.partitionKeys)
     }
 }

@@ -4,9 +4,18 @@ import MillraceSQL
 extension QueryBinder {
     func join(
         _ type: TableSyntax.JoinType, _ left: TableSyntax, _ right: TableSyntax, _ condition: TableSyntax.JoinCondition,
-        _ range: SourceRange
+        _ range: SourceRange, pending: PendingConditions? = nil
     ) -> Relation? {
-        let probe = table(left)
+        let probe = table(left, pending: pending)
+        switch right.kind {
+        case .unnest(let expression, let withOrdinality):
+            guard let probe else { return nil }
+            return unnest(type, probe, right, expression, withOrdinality: withOrdinality, condition, range)
+        case .lateral(let query):
+            guard let probe else { return nil }
+            return lateral(type, probe, right, query, condition, range)
+        default: break
+        }
         if let systemTime = right.systemTime, case .name(let name, let hints) = right.kind,
             case .table(let lookup)? = catalog.find(name), let (options, connector) = merged(lookup, hints: hints),
             connector.roles.contains(.lookup), options["lookup.cache"]?.uppercased() != "FULL"
@@ -16,91 +25,61 @@ extension QueryBinder {
         }
         let build = table(right)
         guard let probe, let build else { return nil }
-        if let systemTime = right.systemTime {
-            guard binder(probe.scope, "FOR SYSTEM_TIME").bind(systemTime) != nil else { return nil }
-            guard build.node.isBounded else {
-                log.error(
-                    "FOR SYSTEM_TIME AS OF a stream is not supported", at: right.range,
-                    hint: "Join with a bounded table: a database table, a file, or a topic with 'scan.bounded.mode'.")
-                return nil
-            }
+        var scope = probe.scope.joined(build.scope)
+        guard let predicate = predicate(condition, probe, build, &scope, range) else { return nil }
+        var parts = predicate?.conjuncts ?? []
+        if type == .inner || type == .cross, let pending {
+            parts += pending.take(scope, splitAt: probe.node.columns.count, functions)
         }
-        return staticJoin(type, probe, build, right, condition, range)
+        let sides = JoinSides(left: probe.node, right: build.node, rightRange: right.range, range: range)
+        let node: LogicalNode?
+        if let systemTime = right.systemTime {
+            node = temporalJoin(type, sides, parts, probe.scope, systemTime)
+        } else {
+            node = self.joined(type, sides, parts)
+        }
+        guard let node else { return nil }
+        return Relation(node: node, scope: scope.with(node.columns))
     }
 
-    private func staticJoin(
-        _ type: TableSyntax.JoinType, _ left: Relation, _ right: Relation, _ rightSyntax: TableSyntax,
-        _ condition: TableSyntax.JoinCondition, _ range: SourceRange
-    ) -> Relation? {
-        var scope = left.scope.joined(right.scope)
-        guard let predicate = predicate(condition, left, right, &scope, range) else { return nil }
-        // Which side is kept in memory: the right one, or for INNER and RIGHT the left one.
-        let rightFits = right.node.isBounded && (!right.node.hasEventTime || left.node.isBounded)
-        let leftFits = left.node.isBounded && (!left.node.hasEventTime || right.node.isBounded)
-        let isSwapped: Bool
-        switch type {
-        case .inner, .cross: isSwapped = !rightFits && leftFits
-        case .left: isSwapped = false
-        case .right: isSwapped = true
-        case .full:
-            log.error("FULL JOIN is not supported", at: range)
-            return nil
-        }
-        guard isSwapped ? leftFits : rightFits else {
-            let other = isSwapped ? left : right
-            if other.node.isBounded {
-                log.error(
-                    "the static side of the join has a WATERMARK", at: rightSyntax.range,
-                    hint: "Declare the table without WATERMARK to keep it in memory; versioned joins are not supported."
-                )
-            } else {
-                log.error(
-                    "a join of two streams is not supported", at: rightSyntax.range,
-                    hint: "One side must be bounded: a database table, a file, or a topic with 'scan.bounded.mode'.")
+    /// The join that fits: of windows, within a time, with a table in memory, or of two streams.
+    func joined(_ type: TableSyntax.JoinType, _ sides: JoinSides, _ parts: [Expression]) -> LogicalNode? {
+        let kind: JoinKind =
+            switch type {
+            case .inner, .cross: .inner
+            case .left: .left
+            case .right: .right
+            case .full: .full
             }
-            return nil
+        if let node = timedJoin(kind, sides, parts) { return node }
+        return staticJoin(kind, sides, parts) ?? regularJoin(kind, sides, parts)
+    }
+
+    /// A join with the side that is bounded: the right one, or for INNER and RIGHT the left one.
+    private func staticJoin(_ kind: JoinKind, _ sides: JoinSides, _ parts: [Expression]) -> LogicalNode? {
+        let isSwapped: Bool
+        switch kind {
+        case .inner: isSwapped = !sides.right.isBounded && sides.left.isBounded
+        case .left, .semi, .anti: isSwapped = false
+        case .right: isSwapped = true
+        case .full: return nil
         }
-        let kind: JoinKind = type == .left || type == .right ? .left : .inner
-        let joined = hashJoin(
-            kind, probe: isSwapped ? right.node : left.node, build: isSwapped ? left.node : right.node,
-            predicate: predicate,
-            leftCount: left.node.columns.count, isSwapped: isSwapped)
-        scope.columns = joined.columns
-        return Relation(node: joined, scope: scope)
+        guard isSwapped ? sides.left.isBounded : sides.right.isBounded else { return nil }
+        return hashJoin(
+            kind == .right ? .left : kind, probe: isSwapped ? sides.right : sides.left,
+            build: isSwapped ? sides.left : sides.right, parts: parts, leftCount: sides.left.columns.count,
+            isSwapped: isSwapped)
     }
 
     /// `predicate` is over left then right columns; so is the result.
     func hashJoin(
-        _ kind: JoinKind, probe: LogicalNode, build: LogicalNode, predicate: Expression?, leftCount: Int,
-        isSwapped: Bool
+        _ kind: JoinKind, probe: LogicalNode, build: LogicalNode, parts: [Expression], leftCount: Int, isSwapped: Bool
     ) -> LogicalNode {
-        let total = probe.columns.count + build.columns.count
-        func isLeft(_ column: Int) -> Bool { column < leftCount }
-        var probeKeys: [Expression] = []
-        var buildKeys: [Expression] = []
-        var rest: [Expression] = []
-        for part in predicate?.conjuncts ?? [] {
-            guard case .call(.equal, let sides, _) = part, sides.count == 2, !sides[0].usedColumns.isEmpty,
-                !sides[1].usedColumns.isEmpty
-            else {
-                rest.append(part)
-                continue
-            }
-            let isFirstLeft = sides[0].usedColumns.allSatisfy(isLeft) && !sides[1].usedColumns.contains(where: isLeft)
-            let isSecondLeft = sides[1].usedColumns.allSatisfy(isLeft) && !sides[0].usedColumns.contains(where: isLeft)
-            guard isFirstLeft || isSecondLeft else {
-                rest.append(part)
-                continue
-            }
-            var leftKey = isFirstLeft ? sides[0] : sides[1]
-            var rightKey = (isFirstLeft ? sides[1] : sides[0]).mapColumns { $0 - leftCount }
-            if !Coercion.isSame(leftKey.type, rightKey.type), let type = Coercion.common(leftKey.type, rightKey.type) {
-                leftKey = Coercion.cast(leftKey, to: type)
-                rightKey = Coercion.cast(rightKey, to: type)
-            }
-            probeKeys.append(isSwapped ? rightKey : leftKey)
-            buildKeys.append(isSwapped ? leftKey : rightKey)
-        }
+        let total = kind.hasRightColumns ? probe.columns.count + build.columns.count : leftCount
+        let condition = EquiCondition(parts, leftCount: leftCount)
+        let probeKeys = isSwapped ? condition.right : condition.left
+        let buildKeys = isSwapped ? condition.left : condition.right
+        let rest = condition.rest
         let (probeInput, probeColumns) = withColumns(probe, probeKeys)
         let (buildInput, buildColumns) = withColumns(build, buildKeys)
         // Place of a left-then-right column in the join's output.
@@ -111,9 +90,9 @@ extension QueryBinder {
             return column < leftCount ? column : probeInput.columns.count + column - leftCount
         }
         let residual = Expression.conjunction(rest)?.mapColumns(place)
-        let columns =
-            probeInput.columns
-            + buildInput.columns.map { column in
+        var columns = probeInput.columns
+        if kind.hasRightColumns {
+            columns += buildInput.columns.map { column in
                 var column = column
                 if kind == .left { column.isNullable = true }
                 if column.time == .event { column.time = .lost("it comes from the static side of a join") }
@@ -121,6 +100,7 @@ extension QueryBinder {
                 column.window = nil
                 return column
             }
+        }
         let joined = LogicalNode(
             .staticJoin(JoinPlan(kind: kind, probeKeys: probeColumns, buildKeys: buildColumns, residual: residual)),
             inputs: [probeInput, buildInput], columns: columns, object: build.object)
@@ -142,7 +122,7 @@ extension QueryBinder {
     }
 
     /// The condition over left then right columns; `.some(nil)` for a cross join, nil after an error.
-    private func predicate(
+    func predicate(
         _ condition: TableSyntax.JoinCondition, _ left: Relation, _ right: Relation, _ scope: inout Scope,
         _ range: SourceRange
     ) -> Expression?? {

@@ -6,12 +6,23 @@ extension QueryBinder {
     static let maximumColumns = 10_000
 
     func select(_ syntax: SelectSyntax) -> LogicalNode? {
-        let from = syntax.from.map { table($0) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
+        let pending = PendingConditions(syntax.filter?.conjuncts ?? [])
+        let from =
+            syntax.from.map { table($0, pending: pending) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
+        // What a join took has to be right here, too: a name may be ambiguous among all tables.
+        for part in pending.taken {
+            guard binder(relation.scope, "WHERE").boolean(part, "WHERE") != nil else { return nil }
+        }
         relation.scope.aliases = syntax.aliases
         var filter = syntax.filter
-        if let clause = filter, clause.containsMembership {
-            guard let (rest, node) = memberships(of: clause, relation) else {
+        if !pending.taken.isEmpty {
+            filter = pending.open.dropFirst().reduce(pending.open.first) { all, part in
+                all.map { ExpressionSyntax(.binary(.and, $0, part), range: $0.range.through(part.range)) }
+            }
+        }
+        if let clause = filter, clause.conjuncts.contains(where: { $0.subQueryTest != nil }) {
+            guard let (rest, node) = subQueries(of: clause, relation) else {
                 _ = project(syntax, relation)
                 return nil
             }
@@ -48,6 +59,10 @@ extension QueryBinder {
             }
             switch item {
             case .all(let qualifier, let range):
+                if let fields = rowFields(qualifier, relation.scope, range) {
+                    items += fields
+                    continue
+                }
                 guard let columns = star(qualifier, relation.scope, range) else {
                     broken.insert(items.count)
                     items.append(("", .literal(.null, .null), true))
@@ -116,6 +131,20 @@ extension QueryBinder {
             return binder.intercept?(expression) ?? .passed
         }
         return result
+    }
+
+    /// The fields of `r.*` or `t.r.*`, where `r` is a column of type ROW; nil when it is none.
+    private func rowFields(
+        _ qualifier: [Identifier], _ scope: Scope, _ range: SourceRange
+    ) -> [(name: String, expression: Expression, isNullable: Bool)]? {
+        let name = qualifier.map(\.text).joined(separator: ".")
+        guard !qualifier.isEmpty, !scope.relations.contains(where: { $0.alias == name }) else { return nil }
+        let silent = ExpressionBinder(scope: scope, log: DiagnosticLog(), functions: functions, place: "SELECT")
+        guard let row = silent.bind(ExpressionSyntax(.name(qualifier), range: range)), case .row(let fields) = row.type
+        else { return nil }
+        return fields.enumerated().map { index, field in
+            (field.name, .field(row.expression, index: index, field.type), row.isNullable || field.isNullable)
+        }
     }
 
     /// Columns of `*` or `t.*`.

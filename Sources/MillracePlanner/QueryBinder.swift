@@ -35,6 +35,18 @@ final class QueryBinder {
         self.functions = functions
     }
 
+    /// Adds a name to the catalog. What was bound before keeps its meaning.
+    func define(_ name: ObjectName, _ entry: Catalog.Entry, isTemporary: Bool) {
+        forget(name)
+        catalog.add(name, entry, isTemporary: isTemporary)
+    }
+
+    /// The name will mean something else: a later use is a scan of its own.
+    func forget(_ name: ObjectName) {
+        let key = catalog.key(name)
+        scans = scans.filter { $0.key.name != key }
+    }
+
     func binder(_ scope: Scope, _ place: String) -> ExpressionBinder {
         ExpressionBinder(scope: scope, log: log, functions: functions, place: place)
     }
@@ -138,7 +150,8 @@ final class QueryBinder {
 
     // MARK: Tables
 
-    func table(_ syntax: TableSyntax) -> Relation? {
+    /// - Parameter pending: conditions of WHERE, which an inner join may take as its own.
+    func table(_ syntax: TableSyntax, pending: PendingConditions? = nil) -> Relation? {
         switch syntax.kind {
         case .name(let name, let hints):
             guard let node = named(name, hints: hints) else { return nil }
@@ -149,19 +162,24 @@ final class QueryBinder {
         case .function(let call, _):
             guard let node = tableFunction(call, syntax.range) else { return nil }
             return relation(node, syntax, default: nil, full: nil)
-        case .unnest(let expression, _):
-            log.error("UNNEST is not supported", at: expression.range)
-            return nil
+        case .unnest(let expression, let withOrdinality):
+            // On its own it reads no row: that of one.
+            let nothing = Relation(node: oneRow(), scope: Scope(columns: []))
+            return unnest(
+                .cross, nothing, syntax, expression, withOrdinality: withOrdinality, .none, syntax.range)
         case .values(let rows):
             guard let node = values(rows, syntax.range) else { return nil }
             return relation(node, syntax, default: nil, full: nil)
+        case .lateral(let query):
+            guard let node = self.query(query) else { return nil }
+            return relation(node, syntax, default: nil, full: nil)
         case .join(let type, let left, let right, let condition):
-            return join(type, left, right, condition, syntax.range)
+            let isOpen = syntax.alias == nil && (type == .inner || type == .cross)
+            return join(type, left, right, condition, syntax.range, pending: isOpen ? pending : nil)
         }
     }
 
-    private func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation?
-    {
+    func relation(_ node: LogicalNode, _ syntax: TableSyntax, default name: String?, full: String?) -> Relation? {
         var node = node
         if !syntax.columnAliases.isEmpty {
             guard let other = renamed(node, syntax.columnAliases, "alias \"\(syntax.alias?.text ?? "")\"") else {

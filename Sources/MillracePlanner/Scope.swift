@@ -11,6 +11,8 @@ struct Scope {
     var relations: [Relation] = []
     /// Right sides of USING: only reachable with their qualifier.
     var hidden: Set<Int> = []
+    /// Columns of a sub-query, whose names win over those around it.
+    var preferred: Range<Int>?
     /// Names of the select list, for the hint of an error.
     var aliases: Set<String> = []
 
@@ -45,7 +47,8 @@ struct Scope {
         // Qualified: an alias may itself be several parts (`default.orders.id`).
         for length in stride(from: parts.count - 1, to: 0, by: -1) {
             let qualifier = parts[..<length].map(\.text).joined(separator: ".")
-            let matches = relations.filter { $0.alias == qualifier }
+            var matches = relations.filter { $0.alias == qualifier }
+            if matches.count > 1, let preferred { matches.removeAll { !preferred.contains($0.columns.lowerBound) } }
             guard let relation = matches.first else { continue }
             if matches.count > 1 {
                 log.error(
@@ -69,7 +72,10 @@ struct Scope {
             return .failed
         }
         let name = parts[0]
-        let found = columns.indices.filter { columns[$0].name == name.text && !hidden.contains($0) }
+        var found = columns.indices.filter { columns[$0].name == name.text && !hidden.contains($0) }
+        if found.count > 1, let preferred, found.contains(where: preferred.contains) {
+            found.removeAll { !preferred.contains($0) }
+        }
         if found.count > 1 {
             let owners = relations.filter { $0.columns.contains(where: found.contains) }.map(\.alias)
             log.error(

@@ -7,6 +7,8 @@ public final class CollectingOperator: Operator {
     /// `metadata.watermarks` of each row.
     public private(set) var rowWatermarks: [Int64] = []
     public private(set) var origins: [Int32] = []
+    /// Whether a sink would leave the row out, because it was written before the restart.
+    public private(set) var isReplayed: [Bool] = []
     /// What each row does.
     public private(set) var kinds: [RowKind] = []
     /// Every `advance`, in order.
@@ -22,16 +24,21 @@ public final class CollectingOperator: Operator {
             rows.append(batch.row(row))
             rowWatermarks.append(batch.metadata.watermarks[row])
             origins.append(batch.metadata.origins[row])
+            isReplayed.append(context.isReplayed(origin: batch.metadata.origins[row]))
             kinds.append(batch.metadata.kind(row))
         }
     }
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         watermarks.append(watermark)
     }
+    /// The rows that a sink would write.
+    public var freshRows: [[Value]] { zip(rows, isReplayed).filter { !$1 }.map(\.0) }
+
     public func clear() {
         rows.removeAll()
         rowWatermarks.removeAll()
         origins.removeAll()
+        isReplayed.removeAll()
         kinds.removeAll()
         watermarks.removeAll()
     }

@@ -50,4 +50,51 @@ struct PipelineCheckTests {
         #expect(PipelineCheck.promises(try plan(source: files, sink: postgres)).isEmpty)
         #expect(PipelineCheck.promises(try plan(source: kafka, sink: print)).isEmpty)
     }
+
+    private func joinPlan(_ query: String, sources: [String], sink: String) throws -> ExecutionPlan {
+        let tables = zip(["a", "b"], sources).map { name, source in
+            "CREATE TABLE \(name) (ts TIMESTAMP(3), k INT, WATERMARK FOR ts AS ts) WITH (\(source), 'format' = 'json');"
+        }
+        let file = PipelineFile(
+            path: "case.sql",
+            text: tables.joined(separator: "\n")
+                + "\nCREATE TABLE out (k INT) WITH (\(sink));\nINSERT INTO out \(query);",
+            variables: [:])
+        return try #require(file.plan, "\(file.rendered(file.diagnostics))")
+    }
+
+    private func refusals(_ query: String, _ source: String, sink: String) throws -> [String] {
+        PipelineCheck.promises(try joinPlan(query, sources: [source, source], sink: sink)).map(\.message)
+    }
+
+    @Test func joinsAreRefusedWhereARestartWouldLoseRows() throws {
+        let regular = "SELECT a.k FROM a JOIN b ON a.k = b.k"
+        #expect(
+            try refusals(regular, kafka, sink: postgres)
+                == ["a join that keeps both streams for ever cannot be restarted exactly yet"])
+        #expect(try refusals(regular, files, sink: postgres).isEmpty)
+        #expect(try refusals(regular, kafka, sink: print).isEmpty)
+        // Rows are kept for a time, and read again.
+        let interval = "SELECT a.k, a.ts FROM a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '1' HOUR"
+        #expect(try refusals("SELECT k FROM (\(interval))", kafka, sink: postgres).isEmpty)
+        // The pairs are not made again for the window behind them.
+        #expect(
+            try refusals(
+                "SELECT k FROM (\(interval)) GROUP BY k, TUMBLE(ts, INTERVAL '1' MINUTE)", kafka, sink: postgres)
+                == ["a window over the results of a window or join cannot be restarted exactly yet"])
+    }
+
+    @Test func windowsOfOneSourceCloseTogether() throws {
+        func counts(_ table: String) -> String {
+            "(SELECT k, window_start, window_end FROM TUMBLE(TABLE \(table), DESCRIPTOR(ts), INTERVAL '5' SECOND) GROUP BY k, window_start, window_end)"
+        }
+        func join(_ right: String) -> String {
+            "SELECT L.k FROM \(counts("a")) L JOIN \(counts(right)) R ON L.k = R.k AND L.window_start = R.window_start AND L.window_end = R.window_end"
+        }
+        #expect(try refusals(join("a"), kafka, sink: postgres).isEmpty)
+        // Two sources: one result may wait for the other, and is not made again.
+        #expect(
+            try refusals(join("b"), kafka, sink: postgres)
+                == ["a join over the results of a window or join cannot be restarted exactly yet"])
+    }
 }

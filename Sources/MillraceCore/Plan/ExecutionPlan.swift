@@ -45,6 +45,9 @@ public enum NodeKind: Hashable, Sendable {
     case staticJoin(JoinPlan)
     /// Port 0 probes `sources[lookup]` by key, through the connector.
     case lookupJoin(JoinPlan, lookup: Int)
+    case unnest(UnnestPlan)
+    /// Ports 0 (left) and 1 (right), both streams.
+    case streamJoin(StreamJoinPlan)
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
@@ -116,9 +119,7 @@ public struct ProcessingTimePlan: Hashable, Sendable {
     }
 }
 
-public enum JoinKind: String, Hashable, Sendable { case inner, left }
-
-/// Output: probe columns, then build (or lookup) columns.
+/// Output: probe columns, then build (or lookup) columns; probe columns alone for `semi` and `anti`. Not `right` or `full`.
 public struct JoinPlan: Hashable, Sendable {
     public var kind: JoinKind
     /// Equal-typed key columns, pairwise. NULL never matches. Empty: every pair is a candidate (cross join).
@@ -291,10 +292,13 @@ public struct SourcePlan: Hashable, Sendable {
     public var lookupKeys: [Int]?
     public var errors: ErrorPolicy
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY: named by a file's directories, not in the file.
+    public var partitionKeys: [String]
 
     public init(
         name: String, connector: String, options: [String: String], physicalSchema: Schema, fields: [SourceField],
-        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = []
+        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = [],
+        partitionKeys: [String] = []
     ) {
         self.name = name
         self.connector = connector
@@ -305,6 +309,7 @@ public struct SourcePlan: Hashable, Sendable {
         self.lookupKeys = lookupKeys
         self.errors = errors
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
     }
 
     /// The produced columns as a schema.
@@ -322,6 +327,8 @@ public struct SinkPlan: Hashable, Sendable {
     /// Metadata keys of the columns behind `schema`'s physical ones: name of the column -> connector key.
     public var metadata: [String: String]
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY.
+    public var partitionKeys: [String]
     /// Rows come with kinds: updates and deletions by `primaryKey`.
     public var isUpdating: Bool
     /// Where the table name stands in the SQL file, for errors found when the database is asked.
@@ -329,7 +336,7 @@ public struct SinkPlan: Hashable, Sendable {
 
     public init(
         name: String, connector: String, options: [String: String], schema: Schema, metadata: [String: String] = [:],
-        primaryKey: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
+        primaryKey: [String] = [], partitionKeys: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
     ) {
         self.name = name
         self.connector = connector
@@ -337,6 +344,7 @@ public struct SinkPlan: Hashable, Sendable {
         self.schema = schema
         self.metadata = metadata
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
         self.isUpdating = isUpdating
         self.range = range
     }

@@ -1,6 +1,7 @@
 import MillraceCore
 
-/// Makes a join's output from pairs of rows: probe columns, then build columns; metadata follows the probe row.
+/// Makes a join's output from pairs of rows: probe columns, then build columns (not for `semi` and `anti`); metadata follows
+/// the probe row.
 final class JoinOutput {
     private let kind: JoinKind
     private let residual: ExpressionEvaluator?
@@ -17,6 +18,8 @@ final class JoinOutput {
     private var final = JoinMatches()
     private var isMatch: [Bool] = []
     private var isRejected: [Bool] = []
+    /// Probe rows of a `semi` or `anti` join.
+    private let chosen = RowSelection()
 
     init(_ plan: JoinPlan, probe: Schema, build: Schema, object: String) throws(Diagnostic) {
         kind = plan.kind
@@ -50,6 +53,7 @@ final class JoinOutput {
             for pair in try passing(residual, matches, rows, context) { isMatch[Int(pair)] = true }
         }
         var pair = 0
+        chosen.clear()
         for row in rows {
             var found = false
             while pair < matches.probe.count, Int(matches.probe[pair]) == row {
@@ -59,10 +63,15 @@ final class JoinOutput {
                 }
                 pair += 1
             }
-            if !found, kind == .left, isRejected.isEmpty || !isRejected[row - rows.lowerBound] {
+            switch kind {
+            case .semi where found: chosen.append(row)
+            case .anti where !found && (isRejected.isEmpty || !isRejected[row - rows.lowerBound]): chosen.append(row)
+            case .left where !found && (isRejected.isEmpty || !isRejected[row - rows.lowerBound]):
                 final.append(probe: Int32(row), build: -1)
+            default: break
             }
         }
+        if !kind.hasRightColumns { return chosen.apply(probe) }
         gather(final, probe, build)
         return output
     }

@@ -18,6 +18,8 @@ public final class Shard {
     private let sinks: [SinkOperator]
     private let timers: [ProcessingTimeOperator]
     private let sessions: [ShardSession]
+    /// Of all sources.
+    private let replay = Replay()
     private let commits: CommitQueue
     private var rejections: RejectionLog
     /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
@@ -122,9 +124,11 @@ public final class Shard {
         let windows = graph.operators.count { $0 is WindowAggregateOperator }
         graph.exchange?.start(inputs, wake: loop.waker)
         for i in inputs.indices where !inputs[i].plan.isStatic {
+            inputs[i].watermark?.share(replay)
             try inputs[i].start(from: positions, windows: windows)
             loop.watch(inputs[i].source.descriptor)
         }
+        for input in streams { input.watermark?.hold() }
         lastSubmit = context.clock.monotonicMicroseconds()
     }
 
@@ -162,6 +166,7 @@ public final class Shard {
     private var mayPoll: Bool { !isHeldBack && !waitsForExchange }
 
     private func poll(_ input: ShardInput) throws(Diagnostic) {
+        let wasReplaying = replay.partitions > 0
         context.arena.reset()
         context.records = input.batch.records
         context.source = input.index
@@ -188,6 +193,9 @@ public final class Shard {
         context.records = nil
         context.appliedOffsets = []
         context.undecidedOffsets = []
+        if wasReplaying, replay.partitions == 0 {
+            for stream in streams { try stream.watermark?.resume(context) }
+        }
         if case .more = status { input.isReady = true } else { input.isReady = false }
     }
 

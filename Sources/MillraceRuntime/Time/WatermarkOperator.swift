@@ -34,6 +34,9 @@ public final class WatermarkOperator: Operator {
     private var announced = EventTime.none
     /// While partitions replay, time stands still: windows must not fire before they are rebuilt.
     private var replaying = 0
+    /// Of all the shard's sources; another one's replay holds this one's time, too.
+    private var replay = Replay()
+    private var standsStill: Bool { replay.partitions > 0 }
     /// Wall clock and newest watermark when the last partition became idle.
     private var allIdleSince: (wall: Int64, watermark: Int64)?
     /// Wall clock, microseconds, at which `tick` has something to do; nil: not before the next record.
@@ -149,8 +152,7 @@ public final class WatermarkOperator: Operator {
                 index >= context.appliedOffsets.count
                     || records.offset[Int(origin)] + 1 >= context.appliedOffsets[index]
             {
-                partitions[index].isReplaying = false
-                replaying -= 1
+                endReplay(index)
                 moved = true
             }
             if moved { combine() }
@@ -174,7 +176,7 @@ public final class WatermarkOperator: Operator {
 
     /// Finds the minimum over the partitions that are not idle.
     private func combine() {
-        guard replaying == 0, !isAtEnd else { return }
+        guard !standsStill, !isAtEnd else { return }
         var minimum = EventTime.end
         slowest = -1
         nextSlowest = EventTime.end
@@ -213,31 +215,31 @@ public final class WatermarkOperator: Operator {
 
     /// The partitions to start with are known: the others need no longer wait to hear of this shard.
     func begin() {
-        if replaying == 0 { combine() }
+        if !standsStill { combine() }
         publish()
     }
 
     private func lookAtOthers() {
         guard let shared else { return }
         others = shared.time.others(than: shared.shard)
-        if replaying == 0 { combined = max(combined, shared.time.agreed) }
+        if !standsStill { combined = max(combined, shared.time.agreed) }
     }
 
     /// This shard holds nobody back.
-    private var isIdle: Bool { !isAtEnd && replaying == 0 && partitions.allSatisfy(\.isIdle) }
+    private var isIdle: Bool { !isAtEnd && !standsStill && partitions.allSatisfy(\.isIdle) }
 
     private func publish() {
         guard let shared else { return }
         let isIdle = isIdle
         shared.time.publish(shared.shard, watermark: own, newest: newest, isIdle: isIdle)
         lookAtOthers()
-        if replaying == 0, !isIdle { raise() }
+        if !standsStill, !isIdle { raise() }
         shared.time.agree(on: combined)
     }
 
     /// Between batches: takes over what the other shards' event time has come to. Costs a few loads.
     func follow(_ context: ShardContext) throws(Diagnostic) {
-        guard let shared, replaying == 0 else { return }
+        guard let shared, !standsStill else { return }
         lookAtOthers()
         if isIdle {
             if let others { combined = max(combined, others) }
@@ -255,7 +257,7 @@ public final class WatermarkOperator: Operator {
     ///
     /// - Parameter now: wall clock, microseconds since 1970.
     public func tick(now: Int64, isAtEnd: (Int) -> Bool, context: ShardContext) throws(Diagnostic) {
-        guard usesClock, replaying == 0, combined != EventTime.end, !partitions.isEmpty else {
+        guard usesClock, !standsStill, combined != EventTime.end, !partitions.isEmpty else {
             // The end of the replay, by row or `endReplay`, sets it again.
             nextDeadline = nil
             return
@@ -336,6 +338,7 @@ public final class WatermarkOperator: Operator {
             partitions[index].isReplaying = true
         }
         self.replaying = partitions.count { $0.isReplaying }
+        replay.partitions += self.replaying
         newest = partitions.reduce(combined) { max($0, $1.watermark) }
         own = self.replaying > 0 ? combined : EventTime.none
         slowest = -1
@@ -345,8 +348,29 @@ public final class WatermarkOperator: Operator {
     /// The reader of `partition` has come to its stored position. Needed where the last applied record gave no row.
     public func endReplay(partition: Int, context: ShardContext) throws(Diagnostic) {
         guard partition < partitions.count, partitions[partition].isReplaying else { return }
+        endReplay(partition)
+        try resume(context)
+    }
+
+    private func endReplay(_ partition: Int) {
         partitions[partition].isReplaying = false
         replaying -= 1
+        replay.partitions -= 1
+    }
+
+    // MARK: - Other sources
+
+    /// Before `restore`: the shard's sources stand still together.
+    public func share(_ replay: Replay) { self.replay = replay }
+
+    /// After all sources were restored: a source that replays nothing waits for those that do.
+    public func hold() {
+        guard standsStill else { return }
+        slowest = -1
+    }
+
+    /// Event time goes on after a replay, to where this source's own partitions are.
+    public func resume(_ context: ShardContext) throws(Diagnostic) {
         combine()
         publish()
         if usesClock { nextDeadline = .min }

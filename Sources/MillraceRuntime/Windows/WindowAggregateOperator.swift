@@ -110,6 +110,11 @@ public final class WindowAggregateOperator: Operator {
         var recent: OpenWindow?
         var isTumble = false
         if case .tumble = plan.window { isTumble = true }
+        // Of rows that bring their window.
+        var bounds: (starts: UnsafeMutablePointer<Int64>, ends: UnsafeMutablePointer<Int64>)?
+        if case .attached(let start, let end) = plan.window {
+            bounds = (batch.columns[start].ints, batch.columns[end].ints)
+        }
 
         for row in 0..<batch.count {
             let before = metadata.watermarks[row]
@@ -143,14 +148,20 @@ public final class WindowAggregateOperator: Operator {
                 continue
             }
             var isLate = true
-            if case .attached(let startColumn, let endColumn) = plan.window {
-                let start = EventTime.milliseconds(fromMicroseconds: batch.columns[startColumn].ints[row])
-                let end = EventTime.milliseconds(fromMicroseconds: batch.columns[endColumn].ints[row])
-                if end - 1 > max(watermark, emittedWatermark) {
+            if let bounds {
+                let start = EventTime.milliseconds(fromMicroseconds: bounds.starts[row])
+                let end = EventTime.milliseconds(fromMicroseconds: bounds.ends[row])
+                let closed = max(watermark, emittedWatermark)
+                if end - 1 + lateness > closed {
                     try add(row, origin, openWindow(start, end), batch, context)
-                    isLate = false
+                } else {
+                    try context.reject(
+                        origin: origin, .lateRow, object: object,
+                        detail: LateRow.detail(start: start, end: end, watermark: closed))
                 }
-            } else if isTumble {
+                continue
+            }
+            if isTumble {
                 let (start, end) = assigner.lastWindow(milliseconds)
                 if end - 1 + lateness > max(watermark, emittedWatermark), !wasEmitted(row, end) {
                     let window = openWindow(start, end)

@@ -73,6 +73,12 @@ enum LateRow {
             + ",\"lateness_ms\":\(lateness.overflow || watermark == EventTime.end ? "null" : String(lateness.partialValue + 1))}"
     }
 
+    /// Of a row that came with its window.
+    static func detail(end: Int64, watermark: Int64) -> String {
+        "{\"window_end\":\"\(timestamp(end))\",\"watermark\":"
+            + (watermark == EventTime.end ? "\"end of input\"" : "\"\(timestamp(watermark))\"") + "}"
+    }
+
     private static func timestamp(_ milliseconds: Int64) -> String {
         let (micros, overflow) = milliseconds.multipliedReportingOverflow(by: 1000)
         guard !overflow else { return String(milliseconds) }

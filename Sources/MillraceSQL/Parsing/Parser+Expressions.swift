@@ -67,8 +67,31 @@ extension Parser {
             kind = Self.binaryOperators[token.text]!.0
         }
         advance()
+        if level == Precedence.comparison, let membership = try parseQuantified(kind, left) { return membership }
         let right = try parse(level + 1)
         return ExpressionSyntax(.binary(kind, left, right), range: left.range.through(right.range))
+    }
+
+    /// `= ANY (SELECT …)` is IN, `<> ALL (SELECT …)` NOT IN.
+    private mutating func parseQuantified(
+        _ kind: ExpressionSyntax.BinaryOperator, _ left: ExpressionSyntax
+    ) throws(Diagnostic) -> ExpressionSyntax? {
+        guard isWord("ANY") || isWord("SOME") || isWord("ALL"), isSign("(", ahead: 1), isQueryStart(ahead: 2) else {
+            return nil
+        }
+        let isAll = isWord("ALL")
+        guard kind == (isAll ? .notEqual : .equal) else {
+            throw unsupported("\(kind.rawValue) \(token.keyword)", at: token.range, hint: "Use = ANY or <> ALL.")
+        }
+        index += 2
+        let outer = peak
+        peak = 0
+        let query = try parseQuery()
+        try expect(")")
+        height = peak
+        peak = max(peak, outer)
+        return ExpressionSyntax(
+            .inQuery(left, query, isNegated: isAll), range: left.range.through(previousRange))
     }
 
     /// `IS [NOT] NULL | TRUE | FALSE | UNKNOWN | DISTINCT FROM e`

@@ -23,7 +23,7 @@ extension Parser {
                     condition = .on(try parseExpression())
                 } else if accept(words: "USING") {
                     condition = .using(try parseNameList())
-                } else if join.type != .inner || !right.isUnnest {
+                } else if join.type != .inner || !right.isCorrelated {
                     var error = unexpected("\"ON\" or \"USING\"")
                     error.hint =
                         error.hint
@@ -71,8 +71,12 @@ extension Parser {
         } else {
             let kind: TableSyntax.Kind
             if accept(words: "LATERAL") {
-                if isSign("(") { throw unsupported("LATERAL sub-query", at: start) }
-                kind = try parseNamedTable(isLateral: true)
+                if accept("(") {
+                    kind = .lateral(try parseQuery())
+                    try expect(")")
+                } else {
+                    kind = try parseNamedTable(isLateral: true)
+                }
             } else if isWord("UNNEST") {
                 advance()
                 try expect("(")
@@ -153,9 +157,11 @@ extension Parser {
 }
 
 extension TableSyntax {
-    fileprivate var isUnnest: Bool {
-        if case .unnest = kind { return true }
-        return false
+    fileprivate var isCorrelated: Bool {
+        switch kind {
+        case .unnest, .lateral: true
+        default: false
+        }
     }
 
     fileprivate var asQuery: QuerySyntax? {

@@ -136,6 +136,10 @@ extension SyntaxWriter {
             text += isLateral ? "LATERAL TABLE(" : "TABLE("
             write(call)
             text += ")"
+        case .lateral(let query):
+            text += "LATERAL ("
+            write(query)
+            text += ")"
         case .unnest(let expression, let withOrdinality):
             text += "UNNEST("
             write(expression)

@@ -99,6 +99,8 @@ public struct TableSyntax: Hashable, Sendable {
         case query(QuerySyntax)
         /// `TUMBLE(…)`, `ML_PREDICT(…)`, `TABLE(TUMBLE(…))`, `LATERAL TABLE(f(…))`.
         case function(CallSyntax, isLateral: Bool)
+        /// `LATERAL (SELECT …)`: may name columns of the tables before it.
+        case lateral(QuerySyntax)
         /// `UNNEST(e) [WITH ORDINALITY]`.
         case unnest(ExpressionSyntax, withOrdinality: Bool)
         /// A comma in FROM is a cross join.

@@ -166,6 +166,24 @@ import Testing
         #expect(watermark.combinedWatermark == 5000)
     }
 
+    /// A join goes by the minimum: the other source must not close what this one's rows, still to be read, belong to.
+    @Test func timeStandsStillWhileAnotherSourceReplays() throws {
+        let replay = Replay()
+        let (behind, behindHarness) = try make()
+        let (ready, readyHarness) = try make()
+        for watermark in [behind, ready] { watermark.share(replay) }
+        behind.restore(partitionWatermarks: [5000, 4000], combined: 4000, replaying: [true, false])
+        ready.restore(partitionWatermarks: [3000, 2000], combined: 2000, replaying: [false, false])
+        for watermark in [behind, ready] { watermark.hold() }
+        try readyHarness.feed([bid("a", 9000, partition: 0), bid("a", 9000, partition: 1)])
+        #expect(ready.combinedWatermark == 2000)
+        behindHarness.context.appliedOffsets = [1, 0]
+        try behindHarness.feed([bid("a", 3000, partition: 0)])
+        #expect(replay.partitions == 0)
+        try ready.resume(readyHarness.context)
+        #expect(ready.combinedWatermark == 9000)
+    }
+
     /// A deadline in the past would make the shard spin until the replay's end.
     @Test func replayHasNoDeadline() throws {
         let (watermark, harness) = try make()

@@ -1,0 +1,324 @@
+public import MillraceCore
+
+/// Regular and interval joins: each row meets the kept rows of the other side at once, then is kept itself.
+///
+/// An interval join forgets a row when the combined watermark is past every partner that is not late, and puts it out alone
+/// then if its side asks for it; a row that comes after that is joined with what is there and not kept. As Flink's
+/// `TimeIntervalJoin` without a clean-up interval. A regular join keeps all rows.
+///
+/// After a restart, rows that had been applied rebuild the state: a pair of two of them is marked as replayed, a pair with
+/// a new row is not, in whatever order they are read again.
+public final class StreamJoinOperator: Operator {
+    private final class Side {
+        /// Kept rows by number; a free number has no bytes in use.
+        var rows: [JoinRow] = []
+        var free: [Int32] = []
+        /// By time of expiry.
+        var expiry = TimeHeap()
+        let keys: [Int]
+        /// Event-time column, -1 without.
+        let timeColumn: Int
+        let isKeptAlone: Bool
+        /// A row's last partner is at most this much later, milliseconds.
+        let reach: Int64
+
+        init(keys: [Int], timeColumn: Int, isKeptAlone: Bool, reach: Int64) {
+            self.keys = keys
+            self.timeColumn = timeColumn
+            self.isKeptAlone = isKeptAlone
+            self.reach = reach
+        }
+
+        func insert(_ row: JoinRow) -> Int32 {
+            if let number = free.popLast() {
+                rows[Int(number)] = row
+                return number
+            }
+            rows.append(row)
+            return Int32(rows.count - 1)
+        }
+    }
+    private struct Bucket {
+        var left: [Int32] = []
+        var right: [Int32] = []
+    }
+
+    private let plan: StreamJoinPlan
+    private let limits: Limits
+    private let isInterval: Bool
+    private let lower: Int64
+    private let upper: Int64
+    /// How far event time behind the join stays back: a row may leave that much after its own time.
+    private let delay: Int64
+    private let keys: JoinKeys
+    private let store = JoinRowStore()
+    private let pairs: JoinPairs
+    private let alone: JoinPairs
+    private let left: Side
+    private let right: Side
+    private var buckets: [Bucket] = []
+    private var time = JoinTime()
+    private var emittedWatermark = EventTime.none
+    /// Rows that are not kept, until the pairs with them have left.
+    private var passing: [(port: Int, number: Int32)] = []
+
+    /// - Throws: `.bug` for a form or kind this operator is not made for, `.user` for a condition it cannot evaluate.
+    public init(_ plan: StreamJoinPlan, left: Schema, right: Schema, object: String, limits: Limits)
+        throws(Diagnostic)
+    {
+        self.plan = plan
+        self.limits = limits
+        var times = (left: -1, right: -1)
+        switch plan.form {
+        case .interval(let leftTime, let rightTime, let lower, let upper):
+            guard plan.kind.hasRightColumns else {
+                throw Diagnostic("interval join of kind \(plan.kind.rawValue)", fault: .bug)
+            }
+            (isInterval, self.lower, self.upper) = (true, lower, upper)
+            times = (leftTime, rightTime)
+        default:
+            guard plan.kind == .inner || plan.kind == .semi else {
+                throw Diagnostic("regular join of kind \(plan.kind.rawValue)", fault: .bug)
+            }
+            (isInterval, lower, upper) = (false, 0, 0)
+        }
+        delay = isInterval ? max(-lower, upper, 0) : 0
+        keys = JoinKeys(plan.leftKeys.map { left[$0].type })
+        pairs = try JoinPairs(plan, left: left, right: right, object: object, limits: limits)
+        var unconditional = plan
+        unconditional.residual = nil
+        alone = try JoinPairs(unconditional, left: left, right: right, object: object, limits: limits)
+        self.left = Side(
+            keys: plan.leftKeys, timeColumn: times.left, isKeptAlone: plan.kind.keepsLeft, reach: -lower)
+        self.right = Side(
+            keys: plan.rightKeys, timeColumn: times.right, isKeptAlone: plan.kind.keepsRight, reach: upper)
+        super.init(object: object)
+    }
+
+    /// Rows of both sides that are kept now.
+    public var rowCount: Int { store.rows }
+
+    // MARK: - Rows
+
+    public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        let side = port == 0 ? left : right
+        keys.bind(side.keys.map { batch.columns[$0] })
+        for row in 0..<batch.count {
+            let watermark = time.next(batch.metadata.watermarks[row], port: port)
+            if watermark > time.combined {
+                try expire(to: watermark, context)
+                time.advance(to: watermark)
+            }
+            var rowTime = EventTime.none
+            if isInterval {
+                let column = batch.columns[side.timeColumn]
+                guard column.isValid(row) else {
+                    let state = column.states[row]
+                    try context.reject(
+                        origin: batch.metadata.origins[row], state == CellState.null ? .nullEventTime : .of(state),
+                        object: object, detail: "event-time column of the join")
+                    continue
+                }
+                rowTime = EventTime.milliseconds(fromMicroseconds: column.ints[row])
+            }
+            let key = keys.number(row)
+            if key < 0, !side.isKeptAlone { continue }
+            guard store.rows < limits.joinRows else {
+                keys.drop(key)
+                let limit = limits.joinRows
+                try context.reject(
+                    origin: batch.metadata.origins[row], .limitExceeded, object: object,
+                    detail: "the join keeps \(limit) rows already")
+                continue
+            }
+            try take(batch, row, port, rowTime, key, side, context)
+            if pairs.isFull { try settle(context) }
+        }
+        try settle(context)
+    }
+
+    private func take(
+        _ batch: ColumnBatch, _ row: Int, _ port: Int, _ rowTime: Int64, _ key: Int32, _ side: Side,
+        _ context: ShardContext
+    ) throws(Diagnostic) {
+        let origin = batch.metadata.origins[row]
+        let made = store.make(batch, row, time: rowTime, key: key, context)
+        keys.retain(key)
+        let number = side.insert(made)
+        if key >= 0 {
+            while Int(key) >= buckets.count { buckets.append(Bucket()) }
+            try probe(made, number, port, origin, context)
+        }
+        // Partners that are not late can still come, or the row is rebuilt for what it was matched with.
+        let isKept = !isInterval || made.isReplayed || time.combined < sum(rowTime, side.reach)
+        guard isKept else {
+            passing.append((port, number))
+            return
+        }
+        if key >= 0 {
+            if port == 0 { buckets[Int(key)].left.append(number) } else { buckets[Int(key)].right.append(number) }
+        }
+        guard isInterval else { return }
+        // A row that is read again may be what another one, still to be read again, was matched with.
+        let expiry = expiry(of: made, side)
+        side.expiry.insert(number, time: made.isReplayed ? max(expiry, sum(emittedWatermark, 1)) : expiry)
+    }
+
+    private func probe(_ own: JoinRow, _ number: Int32, _ port: Int, _ origin: Int32, _ context: ShardContext)
+        throws(Diagnostic)
+    {
+        let watermark = held(time.combined)
+        let candidates = port == 0 ? buckets[Int(own.key)].right : buckets[Int(own.key)].left
+        for candidate in candidates {
+            let other = port == 0 ? right.rows[Int(candidate)] : left.rows[Int(candidate)]
+            if isInterval {
+                let distance = port == 0 ? own.time &- other.time : other.time &- own.time
+                guard distance >= lower, distance <= upper else { continue }
+                // Only kept because it is being read again.
+                if other.isReplayed, !own.isReplayed,
+                    sum(other.time, port == 0 ? right.reach : left.reach) < time.combined
+                {
+                    continue
+                }
+            }
+            let numbers = port == 0 ? (left: number, right: candidate) : (left: candidate, right: number)
+            pairs.append(
+                port == 0 ? own : other, port == 0 ? other : own, numbers: numbers,
+                origin: own.isReplayed && !other.isReplayed ? -1 : origin, watermark: watermark)
+            if pairs.isFull { try settle(context) }
+        }
+    }
+
+    /// Sends the pairs that hold, then the rows that are not kept and found no partner.
+    private func settle(_ context: ShardContext) throws(Diagnostic) {
+        if pairs.count > 0 {
+            let isPlain = !pairs.hasCondition && !left.isKeptAlone && !right.isKeptAlone && plan.kind == .inner
+            if isPlain {
+                try emit(pairs.output(), context: context)
+            } else {
+                var chosen = try pairs.check(context)
+                if plan.kind == .semi {
+                    chosen.removeAll { pair in
+                        let row = Int(pairs.left[Int(pair)])
+                        if left.rows[row].isMatched { return true }
+                        left.rows[row].isMatched = true
+                        return false
+                    }
+                } else {
+                    for pair in chosen { mark(pairs.left[Int(pair)], pairs.right[Int(pair)]) }
+                }
+                try emit(pairs.output(chosen), context: context)
+            }
+            pairs.clear()
+        }
+        guard !passing.isEmpty else { return }
+        for (port, number) in passing {
+            let side = port == 0 ? left : right
+            let row = side.rows[Int(number)]
+            if side.isKeptAlone, !row.isMatched { try appendAlone(row, port, context) }
+        }
+        try emit(alone.output(), context: context)
+        alone.clear()
+        for (port, number) in passing { remove(number, port) }
+        passing.removeAll(keepingCapacity: true)
+    }
+
+    private func mark(_ leftNumber: Int32, _ rightNumber: Int32) {
+        let partners = (left.rows[Int(leftNumber)], right.rows[Int(rightNumber)])
+        if left.isKeptAlone { store.match(&left.rows[Int(leftNumber)], with: partners.1) }
+        if right.isKeptAlone { store.match(&right.rows[Int(rightNumber)], with: partners.0) }
+    }
+
+    private func appendAlone(_ row: JoinRow, _ port: Int, _ context: ShardContext) throws(Diagnostic) {
+        alone.append(
+            port == 0 ? row : nil, port == 0 ? nil : row, origin: -1, watermark: held(time.combined))
+        guard alone.isFull else { return }
+        try emit(alone.output(), context: context)
+        alone.clear()
+    }
+
+    // MARK: - Kept rows
+
+    private func remove(_ number: Int32, _ port: Int) {
+        let side = port == 0 ? left : right
+        let row = side.rows[Int(number)]
+        store.free(row)
+        keys.release(row.key)
+        side.free.append(number)
+    }
+
+    // MARK: - Time
+
+    public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
+        let next = time.next(watermark, port: port)
+        if next > time.combined {
+            try expire(to: next, context)
+            time.advance(to: next)
+        }
+        guard next > EventTime.none else { return }
+        try emit(watermark: held(next), context: context)
+    }
+
+    /// Forgets the rows whose last partner would be late at `watermark`.
+    private func expire(to watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
+        guard isInterval, min(left.expiry.firstTime, right.expiry.firstTime) <= watermark else { return }
+        try settle(context)
+        var gone: [(port: Int, number: Int32)] = []
+        while left.expiry.firstTime <= watermark, !left.expiry.isEmpty {
+            let number = left.expiry.removeFirst()
+            let row = left.rows[Int(number)]
+            if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].left) }
+            try release(row, 0, context)
+            gone.append((0, number))
+        }
+        while right.expiry.firstTime <= watermark, !right.expiry.isEmpty {
+            let number = right.expiry.removeFirst()
+            let row = right.rows[Int(number)]
+            if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].right) }
+            try release(row, 1, context)
+            gone.append((1, number))
+        }
+        try emit(alone.output(), context: context)
+        alone.clear()
+        for (port, number) in gone { remove(number, port) }
+    }
+
+    /// Rows expire in about the order in which they came: the number is near the front.
+    private static func drop(_ number: Int32, from bucket: inout [Int32]) {
+        if let index = bucket.firstIndex(of: number) { bucket.remove(at: index) }
+    }
+
+    /// An unmatched row leaves alone, unless it had left so before a restart.
+    private func release(_ row: JoinRow, _ port: Int, _ context: ShardContext) throws(Diagnostic) {
+        let side = port == 0 ? left : right
+        guard side.isKeptAlone, !row.isMatched else { return }
+        if row.isReplayed, expiry(of: row, side) <= emittedWatermark { return }
+        try appendAlone(row, port, context)
+    }
+
+    /// The watermark at which every partner would be late.
+    private func expiry(of row: JoinRow, _ side: Side) -> Int64 { sum(sum(row.time, side.reach), 1) }
+
+    private func held(_ watermark: Int64) -> Int64 {
+        if watermark == EventTime.end || watermark == EventTime.none { return watermark }
+        let (result, overflow) = watermark.subtractingReportingOverflow(delay)
+        return overflow ? EventTime.none : result
+    }
+
+    private func sum(_ a: Int64, _ b: Int64) -> Int64 {
+        let (result, overflow) = a.addingReportingOverflow(b)
+        return overflow ? (b < 0 ? Int64.min : Int64.max) : result
+    }
+
+    // MARK: - Restart
+
+    public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
+        store.lower(&offsets, source: source)
+    }
+
+    public override func restore(emittedWatermark: Int64, port: Int) {
+        let combined = time.restore(emittedWatermark, port: port)
+        self.emittedWatermark = combined
+        super.restore(emittedWatermark: held(combined), port: 0)
+    }
+}
