@@ -175,6 +175,8 @@ struct GraphBuilder {
         case .updatingAggregate(let aggregate):
             return try UpdatingAggregateOperator(
                 aggregate, input: input(0), object: node.object, limits: options.limits)
+        case .topN(let top):
+            return TopNOperator(top, input: input(0), object: node.object, limits: options.limits)
         case .union: return UnionOperator(inputs: node.inputs.count, object: node.object)
         case .sink(let index):
             let sink = plan.sinks[index]

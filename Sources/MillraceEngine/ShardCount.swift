@@ -33,7 +33,7 @@ enum ShardCount {
             .sink:
             return nil
         case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
-        case .over, .windowRank, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
+        case .over, .windowRank, .topN, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
         case .processingTime: return "windows by processing time need one shard"
         case .windowAggregate(let aggregate):
             if case .attached = aggregate.window {

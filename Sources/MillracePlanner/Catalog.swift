@@ -21,6 +21,7 @@ final class CatalogTable {
     var columns: [Column]
     var watermark: CreateTableSyntax.Watermark?
     var primaryKey: [String]
+    var partitionKeys: [String] = []
     /// As written, variables not filled in: LIKE copies them, hints override them.
     var optionSyntax: [OptionSyntax]
     /// Nil when the connector is unknown.
@@ -97,6 +98,12 @@ struct Catalog {
     mutating func add(_ name: String, _ entry: Entry) {
         let name = Self.plain(name)
         if entries.updateValue(entry, forKey: name) == nil { order.append(name) }
+    }
+
+    mutating func remove(_ name: ObjectName) {
+        let name = Self.plain(name.text)
+        entries[name] = nil
+        order.removeAll { $0 == name }
     }
 
     var relationNames: [String] {

@@ -36,6 +36,13 @@ extension LogicalNode {
             let isUnique = inputs[1].upsertKeys.contains { $0.isSubset(of: join.buildKeys) }
             return isUnique ? inputs[0].upsertKeys : []
         case .groupAggregate(let keys, _), .updatingAggregate(let keys, _): return [Set(keys.indices)]
+        case .topN(let top):
+            // Where ranks are told apart, the row of a rank changes; else rows come and go whole.
+            let rank = inputs[0].columns.count
+            let own = Set(top.keys)
+            if top.last == 1, top.first == 1, top.function == .rowNumber { return [own] + inputs[0].upsertKeys }
+            return (top.function == .rowNumber ? [own.union([rank])] : [])
+        case .limit, .sort: return inputs[0].upsertKeys
         default: return []
         }
     }

@@ -149,6 +149,7 @@ public enum Explain {
                     "order: \(order(rank.order, input))",
                 ]
                 + (rank.prefersNewest ? ["of equal rows the newest first"] : [])
+        case .topN(let top): return topNFacts(top, input)
         case .sort(let sort):
             return [
                 "sort by \(order(sort.order, input))",
@@ -265,6 +266,9 @@ extension AggregateCall.Function {
         case .firstValue: "FIRST_VALUE"
         case .lastValue: "LAST_VALUE"
         case .arrayAgg: "ARRAY_AGG"
+        case .percentile: "PERCENTILE"
+        case .jsonArrayAgg: "JSON_ARRAYAGG"
+        case .jsonObjectAgg: "JSON_OBJECTAGG"
         case .collect: "COLLECT"
         }
     }

@@ -110,10 +110,12 @@ final class LogicalNode {
         /// Input columns, a copy of each key, and the number of the grouping set.
         case expand(ExpandPlan)
         case groupAggregate(keys: [Int], aggregates: [AggregateCall])
-        /// Input columns, then the calls.
-        case over(OverPlan)
+        /// Input columns, then the calls. `rank`: the only call is this one.
+        case over(OverPlan, rank: TimeRank?)
         /// Input columns, then the rank.
         case windowRank(WindowRankPlan)
+        /// Input columns, then the rank.
+        case topN(TopNPlan)
         case sort(SortPlan)
         case limit(offset: Int, count: Int)
         /// The same over a stream: a change for every row.
@@ -143,6 +145,7 @@ final class LogicalNode {
         switch kind {
         // A static side is read to its end first: it gives its final rows.
         case .staticJoin, .lookupJoin: self.updates = updates ?? inputs[0].updates
+        case .topN(let top) where top.isFinal: self.updates = nil
         default: self.updates = updates ?? inputs.lazy.compactMap(\.updates).first
         }
         switch kind {

@@ -31,9 +31,7 @@ extension QueryBinder {
         }
         if let filter {
             if let predicate = binder(relation.scope, "WHERE").boolean(filter, "WHERE") {
-                let limited = RankLimit.push(predicate.expression, into: relation.node)
-                relation.node = LogicalNode(
-                    .filter(predicate.expression), inputs: [limited], columns: limited.columns, object: object)
+                relation.node = RankLimit(query: self).filter(relation.node, predicate.expression)
             } else {
                 // The select list is still worth checking.
                 _ = project(syntax, relation)
@@ -60,6 +58,11 @@ extension QueryBinder {
                 return nil
             }
             switch item {
+            case .all(let qualifier, _) where isRow(qualifier, relation.scope):
+                for field in rowFields(qualifier, relation.scope) {
+                    guard let bound = binder.bind(field) else { continue }
+                    items.append((field.derivedName ?? "", bound.expression, bound.isNullable))
+                }
             case .all(let qualifier, let range):
                 guard let columns = star(qualifier, relation.scope, range) else {
                     broken.insert(items.count)
@@ -111,10 +114,7 @@ extension QueryBinder {
             return nil
         }
         let predicate = attached(place(condition))
-        let limited = RankLimit.push(predicate, into: rows)
-        return (
-            LogicalNode(.filter(predicate), inputs: [limited], columns: limited.columns, object: object), attached
-        )
+        return (RankLimit(query: self).filter(rows, predicate), attached)
     }
 
     /// QUALIFY may also name the select list's aliases.
@@ -132,6 +132,24 @@ extension QueryBinder {
             return binder.intercept?(expression) ?? .passed
         }
         return result
+    }
+
+    /// Whether `a.b` of `a.b.*` is a ROW column instead of a table.
+    private func isRow(_ qualifier: [Identifier], _ scope: Scope) -> Bool { !rowFields(qualifier, scope).isEmpty }
+
+    /// `a.b.*` of a ROW: its fields one by one; empty for what is no ROW.
+    private func rowFields(_ qualifier: [Identifier], _ scope: Scope) -> [ExpressionSyntax] {
+        guard !qualifier.isEmpty,
+            !scope.relations.contains(where: { $0.alias == qualifier.map(\.text).joined(separator: ".") })
+        else { return [] }
+        let range = qualifier[0].range.through(qualifier[qualifier.count - 1].range)
+        let silent = ExpressionBinder(scope: scope, log: DiagnosticLog(), functions: functions, place: "SELECT")
+        guard let whole = silent.bind(ExpressionSyntax(.name(qualifier), range: range)),
+            case .row(let fields) = whole.type
+        else { return [] }
+        return fields.map { field in
+            ExpressionSyntax(.name(qualifier + [Identifier(field.name, range: range)]), range: range)
+        }
     }
 
     /// Columns of `*` or `t.*`.

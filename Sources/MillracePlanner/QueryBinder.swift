@@ -60,7 +60,7 @@ final class QueryBinder {
         }
         let isLimited = syntax.limit != nil || syntax.offset != nil
         guard !syntax.orderBy.isEmpty, isTop || isLimited else { return body(syntax).flatMap { limited(syntax, $0) } }
-        return ordered(syntax).flatMap { limited(syntax, $0) }
+        return ordered(syntax)
     }
 
     func body(_ syntax: QuerySyntax) -> LogicalNode? {

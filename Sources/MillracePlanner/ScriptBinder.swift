@@ -39,13 +39,14 @@ final class ScriptBinder {
         }
         for statement in script.statements {
             switch statement.kind {
-            case .createTable(let table): createTable(table)
+            case .createTable(let table):
+                if let rows = table.query { createTable(table, as: rows) } else { createTable(table) }
             case .createView(let view): createView(view)
             case .createModel(let model): createModel(model)
             case .insert(let insert): self.insert(insert)
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
-            case .set(let key, let value):
-                set(key, value)
+            case .set(let key, let value): set(key, value)
+            case .drop(let name, let isView, let ifExists): drop(name, isView: isView, ifExists: ifExists)
             case .showFunctions(let isUser, let like, let isNegated):
                 // There are no functions of users.
                 let names = isUser ? [] : FunctionReference.names
@@ -95,13 +96,42 @@ final class ScriptBinder {
         return false
     }
 
+    /// What was bound with the name stays as it is.
+    private func drop(_ name: ObjectName, isView: Bool, ifExists: Bool) {
+        let what = isView ? "view" : "table"
+        switch query.catalog.find(name) {
+        case .table where !isView, .view where isView, .broken: query.catalog.remove(name)
+        case nil where ifExists: break
+        case nil:
+            log.error("unknown \(what) \"\(name.text)\"", at: name.range, hint: query.catalog.relationHint(name.text))
+        default: log.error("\"\(name.text)\" is not a \(what)", at: name.range)
+        }
+    }
+
     // MARK: CREATE TABLE
 
-    private func createTable(_ syntax: CreateTableSyntax) {
+    /// CREATE TABLE … AS SELECT …: the table, with the query's columns behind its own, and the INSERT.
+    private func createTable(_ syntax: CreateTableSyntax, as rows: QuerySyntax) {
+        guard isFree(syntax.name, syntax.ifNotExists) else { return }
+        hasInsert = true
+        query.object = syntax.name.text
+        guard let node = query.query(rows, isTop: true) else {
+            query.catalog.add(syntax.name.text, .broken)
+            return
+        }
+        createTable(syntax, following: node.columns)
+        let columns = node.columns.map { Identifier($0.name, range: syntax.name.range) }
+        let insert = InsertSyntax(target: syntax.name, columns: columns, query: rows, range: syntax.name.range)
+        if let sink = InsertBinder(query).bind(insert, node) { sinks.append(sink) }
+    }
+
+    /// - Parameter following: columns of a query that fills the table; one that is declared, too, has the declared type.
+    private func createTable(_ syntax: CreateTableSyntax, following: [OutputColumn] = []) {
         guard isFree(syntax.name, syntax.ifNotExists) else { return }
         var columns: [CatalogTable.Column] = []
         var watermark: CreateTableSyntax.Watermark?
         var primaryKey: [String] = []
+        var partitionKeys: [String] = []
         var optionSyntax = syntax.options
         var isBroken = false
         if let like = syntax.like {
@@ -131,6 +161,7 @@ final class ScriptBinder {
             isBroken = source.isBroken
             if !excludes("WATERMARKS") { watermark = source.watermark }
             if !excludes("CONSTRAINTS") { primaryKey = source.primaryKey }
+            if !excludes("PARTITIONS") { partitionKeys = source.partitionKeys }
             if !excludes("OPTIONS") {
                 let own = Set(syntax.options.map(\.key.text))
                 optionSyntax = source.optionSyntax.filter { !own.contains($0.key.text) } + syntax.options
@@ -186,6 +217,14 @@ final class ScriptBinder {
             case .computed(let expression): columns.append(.computed(expression, name: column.name))
             }
         }
+        for column in following {
+            var field = Field(column.name, column.type, isNullable: column.isNullable)
+            if let index = columns.firstIndex(where: { $0.name == column.name }) {
+                if case .physical(let declared) = columns[index] { field = declared }
+                columns.remove(at: index)
+            }
+            columns.append(.physical(field))
+        }
         var keys: [Identifier] = syntax.primaryKey
         keys += syntax.columns.filter(\.isPrimaryKey).map(\.name)
         if !keys.isEmpty { primaryKey = keys.map(\.text) }
@@ -207,6 +246,21 @@ final class ScriptBinder {
             field.isNullable = false
             columns[index] = .physical(field)
         }
+        if !syntax.partitionKeys.isEmpty { partitionKeys = syntax.partitionKeys.map(\.text) }
+        for key in syntax.partitionKeys where !isBroken {
+            let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
+            guard !names.contains(key.text) else { continue }
+            log.error(
+                "partition column \"\(key.text)\" is not a physical column of table \"\(syntax.name.text)\"",
+                at: key.range,
+                hint: NearestName.hint(key.text, in: names))
+            isBroken = true
+        }
+        if let first = syntax.partitionKeys.first, let connector = checked.connector, connector.name != "filesystem" {
+            log.warning(
+                "PARTITIONED BY is ignored by connector \"\(connector.name)\"",
+                at: first.range.through(syntax.partitionKeys[syntax.partitionKeys.count - 1].range))
+        }
         for option in optionSyntax where option.key.text == "key.fields" && !isBroken {
             guard let value = checked.options["key.fields"] else { continue }
             let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
@@ -226,6 +280,7 @@ final class ScriptBinder {
             primaryKey: primaryKey,
             optionSyntax: optionSyntax, connector: checked.connector, options: checked.options)
         table.isBroken = isBroken
+        table.partitionKeys = partitionKeys
         query.catalog.add(table.name, .table(table))
         // Computed columns and the watermark are checked once, here; later uses are silent.
         if let connector = checked.connector, !isBroken {

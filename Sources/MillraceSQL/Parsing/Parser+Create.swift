@@ -59,18 +59,13 @@ extension Parser {
         try skipComment()
         if isWord("DISTRIBUTED") { try skipDistribution() }
         if isWord("PARTITIONED") {
-            warn("PARTITIONED BY is ignored", at: token.range)
             advance()
             try expect(words: "BY")
-            _ = try parseNameList()
+            table.partitionKeys = try parseNameList()
         }
         if accept(words: "WITH") { table.options = try parseOptions() }
         if accept(words: "LIKE") { table.like = try parseLike() }
-        if isWord("AS") {
-            throw unsupported(
-                "CREATE TABLE AS", at: token.range,
-                hint: "Write CREATE TABLE with columns, then INSERT INTO … SELECT ….")
-        }
+        if accept(words: "AS") { table.query = try parseQuery() }
         return table
     }
 

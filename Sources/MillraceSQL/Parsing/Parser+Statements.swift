@@ -77,6 +77,7 @@ extension Parser {
             try expect(";")
             return .statementSet(try parseStatementSet())
         }
+        if isWord("DROP"), let drop = try parseDrop() { return drop }
         if accept(words: "SET") {
             if isName() { throw unquotedSetting() }
             let key = try parseString("an option name in quotes")
@@ -110,6 +111,16 @@ extension Parser {
         guard isNegated || isWord("LIKE") else { return .showFunctions(isUser: isUser, like: nil, isNegated: false) }
         try expect(words: "LIKE")
         return .showFunctions(isUser: isUser, like: try parseString("a pattern in quotes").text, isNegated: isNegated)
+    }
+
+    /// DROP of what a file can define; nil for other things.
+    private mutating func parseDrop() throws(Diagnostic) -> StatementSyntax.Kind? {
+        let at = isWord("TEMPORARY", ahead: 1) ? 2 : 1
+        guard isWord("TABLE", ahead: at) || isWord("VIEW", ahead: at) else { return nil }
+        let isView = isWord("VIEW", ahead: at)
+        index += at + 1
+        let ifExists = accept(words: "IF", "EXISTS")
+        return .drop(try parseObjectName(isView ? "a view name" : "a table name"), isView: isView, ifExists: ifExists)
     }
 
     /// Whether the second word of a statement is part of its name: TABLE in `ALTER TABLE t`, not `t` in `UPDATE t`.
@@ -164,7 +175,15 @@ extension Parser {
         }
         let target = try parseObjectName("a table name")
         let options = try parseHints()
-        if isWord("PARTITION") { throw unsupported("PARTITION in INSERT", at: token.range) }
+        var partition: [InsertSyntax.PartitionValue] = []
+        if accept(words: "PARTITION") {
+            try expect("(")
+            repeat {
+                let column = try parseIdentifier("a column name")
+                partition.append(.init(column: column, value: accept("=") ? try parseExpression() : nil))
+            } while accept(",")
+            try expectListEnd()
+        }
         var columns: [Identifier] = []
         if isSign("("), !isQueryStart(ahead: 1), !isSign("(", ahead: 1) { columns = try parseNameList() }
         let query = try parseQuery()
@@ -174,7 +193,8 @@ extension Parser {
                 hint: "Rows are upserted when the target has a PRIMARY KEY.")
         }
         return InsertSyntax(
-            target: target, options: options, columns: columns, query: query, isOverwrite: isOverwrite,
+            target: target, options: options, partition: partition, columns: columns, query: query,
+            isOverwrite: isOverwrite,
             range: start.through(previousRange))
     }
 }

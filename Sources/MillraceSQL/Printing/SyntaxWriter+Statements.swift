@@ -17,6 +17,10 @@ extension SyntaxWriter {
             writeString(key.text)
             text += " = "
             writeString(value.text)
+        case .drop(let name, let isView, let ifExists):
+            text += isView ? "DROP VIEW " : "DROP TABLE "
+            if ifExists { text += "IF EXISTS " }
+            write(name)
         case .showFunctions(let isUser, let like, let isNegated):
             text += isUser ? "SHOW USER FUNCTIONS" : "SHOW FUNCTIONS"
             if let like {
@@ -57,6 +61,10 @@ extension SyntaxWriter {
             }
         }
         if !elements.isEmpty { writeLines(elements) }
+        if !table.partitionKeys.isEmpty {
+            text += " PARTITIONED BY "
+            writeColumns(table.partitionKeys)
+        }
         if !table.options.isEmpty {
             text += " WITH "
             write(table.options)
@@ -65,6 +73,10 @@ extension SyntaxWriter {
             text += " LIKE "
             write(like.source)
             if !like.options.isEmpty { text += " (" + like.options.joined(separator: " ") + ")" }
+        }
+        if let query = table.query {
+            text += " AS\n"
+            write(query)
         }
     }
 
@@ -125,6 +137,16 @@ extension SyntaxWriter {
         text += insert.isOverwrite ? "INSERT OVERWRITE " : "INSERT INTO "
         write(insert.target)
         writeHint(insert.options)
+        if !insert.partition.isEmpty {
+            text += " PARTITION ("
+            list(insert.partition) {
+                $0.write($1.column)
+                guard let value = $1.value else { return }
+                $0.text += " = "
+                $0.write(value)
+            }
+            text += ")"
+        }
         if !insert.columns.isEmpty {
             text += " "
             writeColumns(insert.columns)
