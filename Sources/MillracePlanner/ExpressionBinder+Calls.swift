@@ -64,6 +64,12 @@ extension ExpressionBinder {
         case "TRIM": return trim(arguments, range)
         case "INSTR" where arguments.count == 2: return plain("POSITION", [arguments[1], arguments[0]], range)
         case "TYPEOF": return typeOf(arguments, range)
+        case "PARSE_JSON", "TRY_PARSE_JSON": return parseJSON(name, arguments, range)
+        case "OBJECT_OF": return objectOf(arguments, range)
+        case "OBJECT_UPDATE": return objectUpdate(arguments, range)
+        case "JSON_STRING" where arguments.count == 1:
+            guard let bound = bind(arguments[0]) else { return nil }
+            if let text = variantText(bound) { return text }
         case "CURRENT_DATABASE" where arguments.isEmpty: return literal(.string("default_database"), .string)
         case "LPAD" where arguments.count == 2, "RPAD" where arguments.count == 2:
             let blank = ExpressionSyntax(.string(" ", isDoubleQuoted: false), range: range)
