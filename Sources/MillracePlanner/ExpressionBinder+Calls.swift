@@ -34,6 +34,7 @@ extension ExpressionBinder {
             return fail("function \(name) takes no named arguments", named.value.range)
         }
         let arguments = call.arguments.map(\.value)
+        if let function = Self.bitmapFunctions[name] { return bitmap(name, function, arguments, range) }
         switch bigQuery(name, arguments, range) {
         case .bound(let bound): return bound
         case .failed: return nil
@@ -210,7 +211,9 @@ extension ExpressionBinder {
     {
         guard let declaration = functions.find(name) else {
             let known =
-                functions.names + BigQueryCall.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR"]
+                functions.names + BigQueryCall.names + Self.bitmapFunctions.keys.sorted() + [
+                    "COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR",
+                ]
                 + Self.aggregateNames.sorted()
                 + FunctionTable.extractUnits.keys.sorted() + Self.windowFunctionNames.sorted()
                 + Self.preprocessingNames

@@ -30,6 +30,7 @@ enum TypeText {
         let name =
             switch type {
             case ExpressionBinder.variantType: "VARIANT"
+            case ExpressionBinder.bitmapType: "BITMAP"
             case .varchar(.max): isFull ? "VARCHAR(2147483647)" : "STRING"
             case .varbinary(.max): isFull ? "VARBINARY(2147483647)" : "BYTES"
             case .intervalDayTime: "INTERVAL SECOND(3)"

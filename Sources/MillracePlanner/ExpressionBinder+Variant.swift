@@ -20,27 +20,13 @@ extension ExpressionBinder {
         }
         let isTry = name == "TRY_PARSE_JSON"
         let text = strict(isTry ? .tryParseJSON : .parseJSON, [textual(bound)], .string)
-        return variant(Bound(text.expression, isNullable: text.isNullable || isTry))
-    }
-
-    /// JSON text as a VARIANT; NULL stays NULL.
-    private func variant(_ text: Bound) -> Bound {
-        let row = Expression.call(.rowConstructor, [text.expression], Self.variantType)
-        guard text.isNullable else { return Bound(row, isNullable: false) }
-        return Bound(
-            .conditional(
-                [
-                    .init(
-                        condition: .call(.isNull, [text.expression], .boolean),
-                        result: .literal(.null, Self.variantType))
-                ],
-                otherwise: row, Self.variantType), isNullable: true)
+        return boxed(Bound(text.expression, isNullable: text.isNullable || isTry), Self.variantType)
     }
 
     /// The text of a VARIANT; nil for other types.
     func variantText(_ bound: Bound) -> Bound? {
         guard bound.type == Self.variantType else { return nil }
-        return Bound(.field(bound.expression, index: 0, .string), isNullable: bound.isNullable)
+        return unboxed(bound, .string)
     }
 
     /// `v['key']` and `v[1]`: NULL when it is not there; of another kind of value the row fails.
@@ -49,7 +35,7 @@ extension ExpressionBinder {
             return fail("an item of a VARIANT is named by STRING or INT, not \(key.type)", range)
         }
         let item = strict(.variantItem, [text, key], .string)
-        return variant(Bound(item.expression, isNullable: true))
+        return boxed(Bound(item.expression, isNullable: true), Self.variantType)
     }
 
     // MARK: Structured objects

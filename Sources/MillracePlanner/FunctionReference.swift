@@ -11,7 +11,8 @@ public enum FunctionReference {
             "JSON_VALUE", "JSON_QUERY", "JSON_EXISTS", "JSON_OBJECT", "JSON_ARRAY", "ROW", "ARRAY", "MAP",
         ]
         let all =
-            FunctionTable.standard.names + BigQueryCall.names + FunctionTable.extractUnits.keys
+            FunctionTable.standard.names + BigQueryCall.names + ExpressionBinder.bitmapFunctions.keys
+            + FunctionTable.extractUnits.keys
             + ExpressionBinder.aggregateNames + special
         return Set(all).sorted()
     }
