@@ -170,8 +170,12 @@ public struct WindowAggregatePlan: Hashable, Sendable {
     public var timeColumn: Int
     public var keys: [Int]
     public var aggregates: [AggregateCall]
-    /// `'late.lateness'`, milliseconds.
+    /// `'late.lateness'`, or with `emit` `table.exec.emit.allow-lateness`; milliseconds.
     public var allowedLatenessMilliseconds: Int64
+    /// Results are given before the window's end, or corrected after it.
+    public var emit: WindowEmitPlan?
+    /// With `emit`: readers want the row as it was before each update.
+    public var emitsBefore = true
 
     public init(
         window: WindowKind, timeColumn: Int, keys: [Int], aggregates: [AggregateCall],
