@@ -158,6 +158,9 @@ struct GraphBuilder {
                 object: node.object, limits: options.limits)
         case .windowAssign(let timeColumn, let window):
             return try WindowAssignOperator(timeColumn: timeColumn, window, input: input(0), object: node.object)
+        case .windowAggregate(let aggregate) where aggregate.emit != nil:
+            return try EmittingWindowOperator(
+                aggregate, input: input(0), object: node.object, limits: options.limits)
         case .windowAggregate(let aggregate):
             if let slicing = aggregate.slicing, shards == 1 {
                 return try SlicedWindowAggregateOperator(

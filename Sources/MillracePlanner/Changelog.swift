@@ -36,6 +36,10 @@ extension LogicalNode {
             let isUnique = inputs[1].upsertKeys.contains { $0.isSubset(of: join.buildKeys) }
             return isUnique ? inputs[0].upsertKeys : []
         case .groupAggregate(let keys, _), .updatingAggregate(let keys, _): return [Set(keys.indices)]
+        case .windowAggregate(let window) where window.emit != nil:
+            let bounds = columns.count - 3
+            let own = Set(0..<window.keys.count)
+            return [own.union([bounds]), own.union([bounds + 1])]
         case .topN(let top):
             // Where ranks are told apart, the row of a rank changes; else rows come and go whole.
             let rank = inputs[0].columns.count

@@ -265,6 +265,7 @@ struct PlanEmitter {
             }
             aggregate.keys = aggregate.keys.map { place([$0], input) }
             aggregate.aggregates = aggregate.aggregates.map { moved($0, input) }
+            aggregate.emitsBefore = readers.wantBefore(node)
             whole(node, .windowAggregate(aggregate), input, key)
         case .groupAggregate(let keys, let aggregates):
             let input = input(node, 0, isStatic)

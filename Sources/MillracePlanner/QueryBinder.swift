@@ -22,6 +22,8 @@ final class QueryBinder {
     var object = "query"
     /// `SET 'execution.runtime-mode' = 'streaming'`: bounded input gives changes as a stream would, as in Flink.
     var isStreaming = false
+    /// `SET 'table.exec.emit.…'`.
+    var emission = EmitSettings()
 
     private struct ScanKey: Hashable {
         var name: String

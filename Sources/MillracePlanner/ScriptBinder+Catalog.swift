@@ -65,6 +65,8 @@ extension ScriptBinder {
         if key == nil { settings = [:] }
         if let key { settings[key.text] = nil }
         query.isStreaming = settings["execution.runtime-mode"]?.lowercased() == "streaming"
+        query.emission = EmitSettings()
+        for (key, value) in settings { _ = query.emission.set(key, value) }
         if settings["table.local-time-zone"] == nil { zone = .utc }
     }
 

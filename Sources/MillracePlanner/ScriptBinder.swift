@@ -68,6 +68,9 @@ final class ScriptBinder {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
         if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
+        if let fault = query.emission.set(key.text, text) {
+            log.error("setting \"\(key.text)\" \(fault)", at: value.range)
+        }
         if key.text == "table.local-time-zone" {
             guard let rules = text == "default" ? .utc : ZoneRules.named(text) else {
                 log.error(
