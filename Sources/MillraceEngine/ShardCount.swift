@@ -33,7 +33,7 @@ enum ShardCount {
             .sink:
             return nil
         case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
-        case .over, .windowRank, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
+        case .over, .windowRank, .topN, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
         case .processingTime: return "windows by processing time need one shard"
         case .windowAggregate(let aggregate):
             if case .attached = aggregate.window {
@@ -57,6 +57,7 @@ enum ShardCount {
                 return plan.watermarkNode(behind: head) == index
             }
             return isFirst ? nil : "a watermark behind other operators needs one shard"
+        case .finalRows: return "the final rows of what changes are known on one shard only"
         case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
         }
     }

@@ -21,6 +21,7 @@ final class CatalogTable {
     var columns: [Column]
     var watermark: CreateTableSyntax.Watermark?
     var primaryKey: [String]
+    var partitionKeys: [String] = []
     /// As written, variables not filled in: LIKE copies them, hints override them.
     var optionSyntax: [OptionSyntax]
     /// Nil when the connector is unknown.

@@ -29,8 +29,8 @@ enum Coercion {
     )? {
         guard a.isNumeric, b.isNumeric else { return nil }
         if a.isApproximate || b.isApproximate {
-            // FLOAT stays FLOAT with FLOAT and integers; a decimal or DOUBLE beside it makes DOUBLE.
-            let isFloat = [a, b].allSatisfy { $0 == .float || $0.isInteger }
+            // FLOAT stays FLOAT with FLOAT and integers, and in front of DOUBLE; a decimal beside it makes DOUBLE.
+            let isFloat = [a, b].allSatisfy { $0 == .float || $0.isInteger } || a == .float && b == .double
             let type: DataType = isFloat ? .float : .double
             return (type, type, type)
         }
@@ -62,7 +62,7 @@ enum Coercion {
         if b == .null { return a }
         if a.isNumeric, b.isNumeric {
             if a.isApproximate || b.isApproximate {
-                return [a, b].allSatisfy { $0 == .float || $0.isInteger } ? .float : .double
+                return b == .float && a != .double || a == .float && b.isInteger ? .float : .double
             }
             if a.isInteger, b.isInteger { return integerRank(a) >= integerRank(b) ? a : b }
             guard let (p1, s1) = a.exactPrecision, let (p2, s2) = b.exactPrecision else { return nil }

@@ -12,6 +12,19 @@ extension Explain {
         return lines
     }
 
+    static func topNFacts(_ top: TopNPlan, _ input: Schema) -> [String] {
+        let ranks = top.last.map { top.first == $0 ? "\($0)" : "\(top.first) to \($0)" } ?? "from \(top.first)"
+        let timing =
+            top.isFinal
+            ? "at the end of the input"
+            : "a change for every row" + (top.inputRetracts ? "; the input takes rows back" : "")
+                + (top.emitsBefore ? "" : "; updates without the row before")
+        return ["\(top.function.rawValue) \(ranks), \(timing)"]
+            + (top.keys.isEmpty ? [] : ["keys: \(top.keys.map { input[$0].name }.joined(separator: ", "))"])
+            + ["order: \(top.order.isEmpty ? "arrival" : order(top.order, input))"]
+            + (top.prefersNewest ? ["of equal rows the newest first"] : [])
+    }
+
     private static func extent(_ extent: OverFrame.Extent) -> String {
         switch extent {
         case .rows(nil): "ROWS from the first one"

@@ -97,6 +97,7 @@ public enum Explain {
                     + (keys.isEmpty ? " (every pair)" : " on \(keys.joined(separator: " AND "))"),
                 "the second input is read to its end before the stream starts and kept in memory",
             ] + residual
+        case .finalRows: return ["final rows, at the end of the input"]
         case .streamJoin(let join): return streamJoin(join, input, plan.nodes[node.inputs[1]].schema)
         case .unnest(let unnest):
             return [
@@ -149,6 +150,7 @@ public enum Explain {
                     "order: \(order(rank.order, input))",
                 ]
                 + (rank.prefersNewest ? ["of equal rows the newest first"] : [])
+        case .topN(let top): return topNFacts(top, input)
         case .sort(let sort):
             return [
                 "sort by \(order(sort.order, input))",
@@ -265,6 +267,9 @@ extension AggregateCall.Function {
         case .firstValue: "FIRST_VALUE"
         case .lastValue: "LAST_VALUE"
         case .arrayAgg: "ARRAY_AGG"
+        case .percentile: "PERCENTILE"
+        case .jsonArrayAgg: "JSON_ARRAYAGG"
+        case .jsonObjectAgg: "JSON_OBJECTAGG"
         case .collect: "COLLECT"
         }
     }

@@ -150,15 +150,27 @@ extension ExpressionBinder {
                     Bound(Coercion.cast(a.expression, to: left), isNullable: a.isNullable),
                     Bound(Coercion.cast(b.expression, to: right), isNullable: b.isNullable),
                 ], result)
+            // A remainder has the type of its divisor, where it always fits.
+            if function == .modulo, result.exactPrecision?.scale == 0, b.type.isInteger, result != b.type {
+                return Bound(.cast(bound.expression, to: b.type, isTry: false), isNullable: bound.isNullable)
+            }
             // An overflowing decimal is NULL.
             return Bound(bound.expression, isNullable: bound.isNullable || result.isDecimal)
         }
         switch op {
         case .add, .subtract:
+            // Months do not move a time of day.
+            if case .time = a.type, b.type == .intervalYearMonth { return a }
             if a.type.isTemporal || a.type.isInterval, b.type.isInterval, a.type == b.type || a.type.isTemporal {
                 return strict(op == .add ? .addInterval : .subtractInterval, [a, b], a.type)
             }
             if op == .add, a.type.isInterval, b.type.isTemporal { return strict(.addInterval, [b, a], b.type) }
+            if op == .subtract, a.type == .date, b.type == .date {
+                let ends = [a, b].map {
+                    Bound(cast($0.expression, to: .timestamp(precision: 6)), isNullable: $0.isNullable)
+                }
+                return strict(.subtractTimestamps, ends, .intervalDayTime)
+            }
             if op == .subtract, a.type.isTimestamp, b.type.isTimestamp {
                 return strict(.subtractTimestamps, [a, b], .intervalDayTime)
             }
@@ -278,6 +290,12 @@ extension ExpressionBinder {
         let bound = bind(operand)
         let type = TypeResolver(log: log).resolve(syntax)
         guard let bound, let type else { return nil }
+        if bound.type.isInteger, type.isInterval,
+            let unit = IntervalUnit(rawValue: String(syntax.name.split(separator: " ").last ?? "")),
+            let (one, _) = IntervalLiteral.parse(text: "1", from: unit, to: nil, isNegative: false)
+        {
+            return strict(.multiplyInterval, [literal(.integer(one), type), bound], type)
+        }
         guard Coercion.isCastable(from: bound.type, to: type) else {
             let hint =
                 bound.type.isTimestamp && type.isNumeric

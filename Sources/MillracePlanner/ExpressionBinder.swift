@@ -222,6 +222,7 @@ final class ExpressionBinder {
     }
 
     private func element(_ operand: ExpressionSyntax, _ index: ExpressionSyntax, _ range: SourceRange) -> Bound? {
+        if let position = position(index) { return element(operand, position, range) }
         guard let bound = bind(operand), let key = bind(index) else { return nil }
         switch bound.type {
         case .array(let element):

@@ -9,7 +9,8 @@ public enum FunctionReference {
             "JSON_VALUE", "JSON_QUERY", "JSON_EXISTS", "JSON_OBJECT", "JSON_ARRAY", "ROW", "ARRAY", "MAP",
         ]
         let all =
-            FunctionTable.standard.names + FunctionTable.extractUnits.keys + ExpressionBinder.aggregateNames + special
+            FunctionTable.standard.names + BigQueryCall.names + FunctionTable.extractUnits.keys
+            + ExpressionBinder.aggregateNames + special
         return Set(all).sorted()
     }
 

@@ -102,20 +102,22 @@ final class LogicalNode {
         /// Input 1 is the scan that is looked up.
         case lookupJoin(JoinPlan)
         case unnest(UnnestPlan)
-        /// The newest row of each key, by event time: only as the versions of FOR SYSTEM_TIME AS OF, where it is not emitted.
-        case newestRows(keys: [Int], at: SourceRange)
         /// Columns of both inputs (`semi` and `anti`: of the left one).
         case streamJoin(StreamJoinPlan)
+        /// What the changes of bounded input add up to.
+        case finalRows
         case predict(model: CatalogModel, arguments: [Int], versionColumn: String?, config: [String: String])
         case windowAssign(timeColumn: Int, WindowIdentity)
         case windowAggregate(WindowAggregatePlan)
         /// Input columns, a copy of each key, and the number of the grouping set.
         case expand(ExpandPlan)
         case groupAggregate(keys: [Int], aggregates: [AggregateCall])
-        /// Input columns, then the calls.
-        case over(OverPlan)
+        /// Input columns, then the calls. `rank`: the only call is this one.
+        case over(OverPlan, rank: TimeRank?)
         /// Input columns, then the rank.
         case windowRank(WindowRankPlan)
+        /// Input columns, then the rank.
+        case topN(TopNPlan)
         case sort(SortPlan)
         case limit(offset: Int, count: Int)
         /// The same over a stream: a change for every row.
@@ -145,6 +147,8 @@ final class LogicalNode {
         switch kind {
         // A static side is read to its end first: it gives its final rows.
         case .staticJoin, .lookupJoin: self.updates = updates ?? inputs[0].updates
+        case .topN(let top) where top.isFinal: self.updates = nil
+        case .finalRows: self.updates = nil
         default: self.updates = updates ?? inputs.lazy.compactMap(\.updates).first
         }
         switch kind {

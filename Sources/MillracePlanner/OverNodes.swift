@@ -23,6 +23,9 @@ struct OverNodes {
     }
     private var overs: [Frames] = []
     private var ranks: [(number: Int, plan: WindowRankPlan)] = []
+    private var topNs: [(number: Int, plan: TopNPlan, cause: UpdateCause)] = []
+    /// The function of calls that are ranks by time.
+    private var timeRanks: [Int: TimeRank] = [:]
     private var types: [(type: DataType, isNullable: Bool)] = []
 
     init(_ query: QueryBinder, _ base: LogicalNode) {
@@ -47,6 +50,20 @@ struct OverNodes {
                 ))
             types[number].isNullable = false
             return number
+        }
+        if case .rank(let function) = call.function, !isByTime(call) {
+            topNs.append((number, topN(function, call, partition), cause(call)))
+            types[number].isNullable = false
+            return number
+        }
+        if base.updates != nil {
+            log.error(
+                "OVER over rows that change is not supported", at: call.range,
+                hint: "Rank them: ROW_NUMBER() OVER (PARTITION BY … ORDER BY …).")
+            return nil
+        }
+        if case .rank(let function) = call.function {
+            timeRanks[number] = TimeRank(function: function, range: call.range)
         }
         guard let time = timeColumn(call) else { return nil }
         let group = Group(partition: partition, timeColumn: time)
@@ -77,10 +94,17 @@ struct OverNodes {
             }
             node = LogicalNode(kind, inputs: [node], columns: columns, object: query.object)
         }
+        for (number, plan, cause) in topNs {
+            places[number] = node.columns.count
+            let column = OutputColumn("OVER$\(number)", types[number].type, isNullable: false)
+            node = query.topN(plan, node, node.columns + [column], cause)
+        }
         for (number, plan) in ranks { append(.windowRank(plan), [number]) }
         for over in overs {
             append(
-                .over(OverPlan(timeColumn: over.group.timeColumn, keys: over.group.partition, frames: over.frames)),
+                .over(
+                    OverPlan(timeColumn: over.group.timeColumn, keys: over.group.partition, frames: over.frames),
+                    rank: over.numbers.joined().count == 1 ? timeRanks[over.numbers[0][0]] : nil),
                 over.numbers.flatMap { $0 })
         }
         return (node, places)
@@ -106,6 +130,42 @@ struct OverNodes {
         return (start, end)
     }
 
+    // MARK: - Ranks without a window
+
+    /// Rows come in this order, but for those that are late: ranks are final when time has passed.
+    private func isByTime(_ call: OverBinder.Call) -> Bool {
+        guard base.updates == nil, call.window.order.count == 1, !call.window.order[0].isDescending else {
+            return false
+        }
+        return time(of: call.window.order[0].expression) != .none
+    }
+
+    private func time(of expression: Expression) -> TimeAttribute {
+        if case .call(.processingTime, _, _) = expression { return .processing }
+        guard case .column(let index, _) = expression, index < base.columns.count else { return .none }
+        switch base.columns[index].time {
+        case .event, .processing: return base.columns[index].time
+        default: return .none
+        }
+    }
+
+    private mutating func topN(
+        _ function: WindowRankPlan.Function, _ call: OverBinder.Call, _ partition: [Int]
+    ) -> TopNPlan {
+        // Rows come in the order of processing time; no two have the same.
+        if let first = call.window.order.first, time(of: first.expression) == .processing {
+            return TopNPlan(function, keys: partition, order: [], prefersNewest: first.isDescending)
+        }
+        let order = call.window.order.map {
+            SortKey(column: slot($0.expression), isDescending: $0.isDescending, nullsFirst: $0.nullsFirst)
+        }
+        return TopNPlan(function, keys: partition, order: order, movesRows: TopN.movesRows(base, order))
+    }
+
+    private func cause(_ call: OverBinder.Call) -> UpdateCause {
+        TopN.cause("a rank without a window", call.range, isBounded: base.isBounded)
+    }
+
     /// The event-time column that the call is ordered by, or nil for processing time; nil after an error.
     private mutating func timeColumn(_ call: OverBinder.Call) -> Int?? {
         guard let first = call.window.order.first else { return .none }
@@ -121,11 +181,6 @@ struct OverNodes {
         case .lost(let reason):
             return fail("OVER is ordered by what is no event-time attribute: \(reason)", nil)
         case .none, .candidate:
-            if case .rank = call.function {
-                return fail(
-                    "ranks by this order change with every row, so the result is not append-only",
-                    "Rank within a window (PARTITION BY window_start, window_end, …), or order by event time.")
-            }
             return fail("OVER is ordered by what is no time attribute", "Order by the event-time column.")
         }
         guard !first.isDescending else {
@@ -161,79 +216,6 @@ struct OverNodes {
             case .range(let preceding)?: return (.range(precedingMilliseconds: preceding), .aggregate(bound))
             case nil: return (.range(precedingMilliseconds: nil), .aggregate(bound))
             }
-        }
-    }
-}
-
-/// Tells a rank how far it is asked for, from the conditions above it.
-enum RankLimit {
-    /// `node` with the limits that `predicate`, a condition over its columns, sets.
-    static func push(_ predicate: Expression, into node: LogicalNode) -> LogicalNode {
-        var node = node
-        for part in predicate.conjuncts {
-            guard let (column, last) = bound(part) else { continue }
-            if let limited = limited(node, column, last) { node = limited }
-        }
-        return node
-    }
-
-    /// `rank <= 3` and its like: the column, and the last rank that may pass.
-    private static func bound(_ condition: Expression) -> (column: Int, last: Int)? {
-        guard case .call(let function, let operands, _) = condition, operands.count == 2 else { return nil }
-        if let column = column(operands[0]), let value = number(operands[1]) {
-            switch function {
-            case .equal, .lessOrEqual: return (column, value)
-            case .less: return (column, value - 1)
-            default: return nil
-            }
-        }
-        if let column = column(operands[1]), let value = number(operands[0]) {
-            switch function {
-            case .equal, .greaterOrEqual: return (column, value)
-            case .greater: return (column, value - 1)
-            default: return nil
-            }
-        }
-        return nil
-    }
-
-    private static func column(_ expression: Expression) -> Int? {
-        switch expression {
-        case .column(let index, _): index
-        case .cast(let operand, _, _): column(operand)
-        default: nil
-        }
-    }
-
-    private static func number(_ expression: Expression) -> Int? {
-        switch expression {
-        case .literal(.integer(let value), let type) where type.isInteger: Int(clamping: value)
-        case .cast(let operand, let type, _) where type.isInteger: number(operand)
-        default: nil
-        }
-    }
-
-    private static func limited(_ node: LogicalNode, _ column: Int, _ last: Int) -> LogicalNode? {
-        func rebuilt(_ kind: LogicalNode.Kind, _ input: LogicalNode) -> LogicalNode {
-            LogicalNode(kind, inputs: [input], columns: node.columns, object: node.object)
-        }
-        switch node.kind {
-        case .project(let expressions):
-            guard case .column(let index, _) = expressions[column] else { return nil }
-            return limited(node.inputs[0], index, last).map { rebuilt(node.kind, $0) }
-        case .filter: return limited(node.inputs[0], column, last).map { rebuilt(node.kind, $0) }
-        case .windowRank(var plan):
-            guard column == node.columns.count - 1 else { return nil }
-            plan.last = max(0, min(plan.last ?? .max, last))
-            if plan.last == 1, plan.function == .rowNumber, plan.order.count == 1, plan.order[0].isDescending {
-                // Keep the last row: of rows of one time the last one to come.
-                switch node.inputs[0].columns[plan.order[0].column].time {
-                case .event, .lost: plan.prefersNewest = true
-                default: break
-                }
-            }
-            return rebuilt(.windowRank(plan), node.inputs[0])
-        default: return nil
         }
     }
 }

@@ -90,7 +90,7 @@ struct PlanEmitter {
             add(
                 paths.filter { $0[0] >= probe }.map { [$0[0] - probe] + $0.dropFirst() } + join.buildKeys.map { [$0] },
                 to: 1)
-        case .newestRows: add(own)
+        case .finalRows: add(own)
         case .unnest(let unnest):
             let inputs = unnest.carried.count
             var paths = Set(own)
@@ -122,7 +122,10 @@ struct PlanEmitter {
         case .expand(let expand):
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + expand.keys.map { [$0] })
-        case .over(let over):
+        case .topN(let top):
+            let inputs = node.inputs[0].columns.count
+            add(own.filter { $0[0] < inputs } + (top.keys + top.order.map(\.column)).map { [$0] })
+        case .over(let over, _):
             let inputs = node.inputs[0].columns.count
             let read =
                 over.keys + (over.timeColumn.map { [$0] } ?? []) + over.frames.flatMap(\.calls).flatMap(\.columns)
@@ -139,7 +142,7 @@ struct PlanEmitter {
     }
 
     private static func columns(_ calls: [AggregateCall]) -> [Int] {
-        calls.flatMap { [$0.argument, $0.filter].compactMap { $0 } }
+        calls.flatMap(\.columns)
     }
 
     /// Sorted, without the paths that a shorter one covers.
@@ -232,7 +235,10 @@ struct PlanEmitter {
             let index = append(.watermark(watermark), [input.node], fields(input), node.object)
             emitted[key] = Emitted(node: index, places: input.places)
         case .staticJoin(let join), .lookupJoin(let join): emitJoin(node, join, isStatic)
-        case .newestRows: emitted[key] = input(node, 0, isStatic)
+        case .finalRows:
+            let input = input(node, 0, isStatic)
+            let index = append(.finalRows, [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
         case .unnest(let unnest): emitUnnest(node, unnest, own, isStatic)
         case .streamJoin(let join): emitStreamJoin(node, join, isStatic)
         case .predict(let model, let arguments, let version, let config):
@@ -275,7 +281,21 @@ struct PlanEmitter {
             let input = input(node, 0, isStatic)
             expand.keys = expand.keys.map { place([$0], input) }
             extend(node, .expand(expand), input, key)
-        case .over(var over):
+        case .topN(var top):
+            let input = input(node, 0, isStatic)
+            top.keys = top.keys.map { place([$0], input) }
+            for i in top.order.indices { top.order[i].column = place([top.order[i].column], input) }
+            top.inputRetracts = node.inputs[0].updates != nil && !isStatic
+            top.emitsBefore = readers.wantBefore(node)
+            top.isFinal = top.isFinal || isStatic
+            top.emitsRank = own.contains { $0[0] == node.inputs[0].columns.count }
+            if top.emitsRank {
+                extend(node, .topN(top), input, key)
+            } else {
+                let index = append(.topN(top), [input.node], fields(input), node.object)
+                emitted[key] = Emitted(node: index, places: input.places)
+            }
+        case .over(var over, _):
             let input = input(node, 0, isStatic)
             func moved(_ column: Int) -> Int { place([column], input) }
             over.timeColumn = over.timeColumn.map(moved)
@@ -338,10 +358,7 @@ struct PlanEmitter {
     }
 
     private func moved(_ call: AggregateCall, _ input: Emitted) -> AggregateCall {
-        var call = call
-        call.argument = call.argument.map { place([$0], input) }
-        call.filter = call.filter.map { place([$0], input) }
-        return call
+        call.mapColumns { place([$0], input) }
     }
 
     /// A node whose output is all of its logical columns.
@@ -467,6 +484,6 @@ struct PlanEmitter {
             name: table.name, connector: table.connector?.name ?? "", options: scan.options,
             physicalSchema: table.physicalSchema, fields: fields, isStatic: isStatic,
             errors: scan.options["errors"].flatMap(ErrorPolicy.init(rawValue:)) ?? .deadLetter,
-            primaryKey: table.primaryKey)
+            primaryKey: table.primaryKey, partitionKeys: table.partitionKeys)
     }
 }

@@ -73,7 +73,35 @@ extension QueryBinder {
         return column
     }
 
+    /// The rows in order; with LIMIT or OFFSET those that they leave.
     private func sort(_ node: LogicalNode, _ keys: [SortKey], _ syntax: QuerySyntax) -> LogicalNode? {
+        let isLimited = syntax.limit != nil || syntax.offset != nil
+        if isLimited, isContinuous(node) || node.updates != nil {
+            guard let (first, last) = ranks(syntax) else { return nil }
+            return ranked(
+                node, TopNPlan(order: keys, first: first, last: last, movesRows: TopN.movesRows(node, keys)),
+                "ORDER BY with LIMIT over a stream", syntax.orderBy[0].expression.range)
+        }
+        if node.updates != nil, node.isBounded {
+            // Changes add up to the final rows.
+            let plan = TopNPlan(order: keys, isFinal: true)
+            return LogicalNode(
+                .topN(plan), inputs: [node], columns: node.columns + [Self.rankColumn], object: object
+            ).selecting(Array(node.columns.indices))
+        }
+        guard let sorted = sorted(node, keys, syntax) else { return nil }
+        return limited(syntax, sorted)
+    }
+
+    private static var rankColumn: OutputColumn { OutputColumn("RANK$", .bigInt, isNullable: false) }
+
+    /// The rows between two ranks, without their ranks.
+    private func ranked(_ node: LogicalNode, _ plan: TopNPlan, _ clause: String, _ range: SourceRange) -> LogicalNode {
+        topN(plan, node, node.columns + [Self.rankColumn], TopN.cause(clause, range, isBounded: node.isBounded))
+            .selecting(Array(node.columns.indices))
+    }
+
+    private func sorted(_ node: LogicalNode, _ keys: [SortKey], _ syntax: QuerySyntax) -> LogicalNode? {
         let isLimited = syntax.limit != nil || syntax.offset != nil
         let first = keys[0]
         let time = node.columns[first.column].time
@@ -87,18 +115,26 @@ extension QueryBinder {
         if time == .processing, !first.isDescending, keys.count == 1 { return node }
         if node.isBounded { return sorted(nil) }
         log.error(
-            isLimited
-                ? "the first rows of an order change as a stream goes on, so the result is not append-only"
-                : "ORDER BY of a stream begins with event time, ascending",
-            at: syntax.orderBy[0].expression.range,
-            hint: isLimited
-                ? "Rank within a window: ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY …)."
-                : "Leave it out, or order by the event-time column.")
+            "ORDER BY of a stream begins with event time, ascending", at: syntax.orderBy[0].expression.range,
+            hint: "Leave it out, order by the event-time column, or add LIMIT.")
         return nil
     }
 
     func limited(_ syntax: QuerySyntax, _ node: LogicalNode) -> LogicalNode? {
         guard syntax.limit != nil || syntax.offset != nil else { return node }
+        guard let (first, last) = ranks(syntax) else { return nil }
+        if node.updates != nil {
+            let range = (syntax.limit ?? syntax.offset)?.range ?? syntax.range
+            return ranked(node, TopNPlan(order: [], first: first, last: last), "LIMIT over rows that change", range)
+        }
+        let offset = first - 1
+        return LogicalNode(
+            .limit(offset: offset, count: last.map { $0 - offset } ?? .max), inputs: [node], columns: node.columns,
+            object: object)
+    }
+
+    /// The first and the last row that OFFSET and LIMIT leave; nil after an error.
+    private func ranks(_ syntax: QuerySyntax) -> (first: Int, last: Int?)? {
         func number(_ expression: ExpressionSyntax?, _ what: String, otherwise: Int) -> Int? {
             guard let expression else { return otherwise }
             if case .number(let text) = expression.kind, let value = Int(text) { return value }
@@ -108,6 +144,7 @@ extension QueryBinder {
         guard let count = number(syntax.limit, "LIMIT", otherwise: .max),
             let offset = number(syntax.offset, "OFFSET", otherwise: 0)
         else { return nil }
-        return LogicalNode(.limit(offset: offset, count: count), inputs: [node], columns: node.columns, object: object)
+        let (last, isOver) = offset.addingReportingOverflow(count)
+        return (offset + 1, isOver || syntax.limit == nil ? nil : last)
     }
 }

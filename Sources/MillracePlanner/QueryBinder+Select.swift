@@ -5,13 +5,10 @@ extension QueryBinder {
     /// Views of `SELECT *, *` double their columns with every level.
     static let maximumColumns = 10_000
 
-    /// - Parameter given: stands for FROM.
-    func select(_ syntax: SelectSyntax, from given: Relation? = nil) -> LogicalNode? {
-        if given == nil, let node = NewestRows(syntax)?.bind(self) { return node }
+    func select(_ syntax: SelectSyntax) -> LogicalNode? {
         let pending = PendingConditions(syntax.filter?.conjuncts ?? [])
         let from =
-            given ?? syntax.from.map { table($0, pending: pending) }
-            ?? Relation(node: oneRow(), scope: Scope(columns: []))
+            syntax.from.map { table($0, pending: pending) } ?? Relation(node: oneRow(), scope: Scope(columns: []))
         guard var relation = from else { return nil }
         // What a join took has to be right here, too: a name may be ambiguous among all tables.
         for part in pending.taken {
@@ -34,9 +31,7 @@ extension QueryBinder {
         }
         if let filter {
             if let predicate = binder(relation.scope, "WHERE").boolean(filter, "WHERE") {
-                let limited = RankLimit.push(predicate.expression, into: relation.node)
-                relation.node = LogicalNode(
-                    .filter(predicate.expression), inputs: [limited], columns: limited.columns, object: object)
+                relation.node = RankLimit(query: self).filter(relation.node, predicate.expression)
             } else {
                 // The select list is still worth checking.
                 _ = project(syntax, relation)
@@ -63,11 +58,12 @@ extension QueryBinder {
                 return nil
             }
             switch item {
-            case .all(let qualifier, let range):
-                if let fields = rowFields(qualifier, relation.scope, range) {
-                    items += fields
-                    continue
+            case .all(let qualifier, _) where isRow(qualifier, relation.scope):
+                for field in rowFields(qualifier, relation.scope) {
+                    guard let bound = binder.bind(field) else { continue }
+                    items.append((field.derivedName ?? "", bound.expression, bound.isNullable))
                 }
+            case .all(let qualifier, let range):
                 guard let columns = star(qualifier, relation.scope, range) else {
                     broken.insert(items.count)
                     items.append(("", .literal(.null, .null), true))
@@ -118,10 +114,7 @@ extension QueryBinder {
             return nil
         }
         let predicate = attached(place(condition))
-        let limited = RankLimit.push(predicate, into: rows)
-        return (
-            LogicalNode(.filter(predicate), inputs: [limited], columns: limited.columns, object: object), attached
-        )
+        return (RankLimit(query: self).filter(rows, predicate), attached)
     }
 
     /// QUALIFY may also name the select list's aliases.
@@ -141,17 +134,21 @@ extension QueryBinder {
         return result
     }
 
-    /// The fields of `r.*` or `t.r.*`, where `r` is a column of type ROW; nil when it is none.
-    private func rowFields(
-        _ qualifier: [Identifier], _ scope: Scope, _ range: SourceRange
-    ) -> [(name: String, expression: Expression, isNullable: Bool)]? {
-        let name = qualifier.map(\.text).joined(separator: ".")
-        guard !qualifier.isEmpty, !scope.relations.contains(where: { $0.alias == name }) else { return nil }
+    /// Whether `a.b` of `a.b.*` is a ROW column instead of a table.
+    private func isRow(_ qualifier: [Identifier], _ scope: Scope) -> Bool { !rowFields(qualifier, scope).isEmpty }
+
+    /// `a.b.*` of a ROW: its fields one by one; empty for what is no ROW.
+    private func rowFields(_ qualifier: [Identifier], _ scope: Scope) -> [ExpressionSyntax] {
+        guard !qualifier.isEmpty,
+            !scope.relations.contains(where: { $0.alias == qualifier.map(\.text).joined(separator: ".") })
+        else { return [] }
+        let range = qualifier[0].range.through(qualifier[qualifier.count - 1].range)
         let silent = ExpressionBinder(scope: scope, log: DiagnosticLog(), functions: functions, place: "SELECT")
-        guard let row = silent.bind(ExpressionSyntax(.name(qualifier), range: range)), case .row(let fields) = row.type
-        else { return nil }
-        return fields.enumerated().map { index, field in
-            (field.name, .field(row.expression, index: index, field.type), row.isNullable || field.isNullable)
+        guard let whole = silent.bind(ExpressionSyntax(.name(qualifier), range: range)),
+            case .row(let fields) = whole.type
+        else { return [] }
+        return fields.map { field in
+            ExpressionSyntax(.name(qualifier + [Identifier(field.name, range: range)]), range: range)
         }
     }
 

@@ -67,6 +67,7 @@ extension ScriptBinder {
                 if declaresKey { column.isPrimaryKey = false }
                 return column
             } + result.columns
+        if result.partitionKeys.isEmpty, !excludes("PARTITIONS") { result.partitionKeys = base.partitionKeys }
         if result.watermarks.isEmpty, !excludes("WATERMARKS") { result.watermarks = base.watermarks }
         if !excludes("OPTIONS") {
             let keys = Set(result.options.map(\.key.text))

@@ -29,13 +29,6 @@ final class ScriptBinder {
                 "SESSION without aggregation is not supported", at: identity.range,
                 hint: "Group by window_start, window_end in the query that reads it.")
         }
-        if case .newestRows(_, let range) = node.kind {
-            log.error(
-                "OVER is ordered by time descending", at: range,
-                hint:
-                    "The newest row of a key is known for FOR SYSTEM_TIME AS OF an event time only; leave DESC out for the first."
-            )
-        }
         for input in node.inputs { checkSessions(input, &seen) }
     }
 
@@ -51,8 +44,7 @@ final class ScriptBinder {
             case .createModel(let model): createModel(model)
             case .insert(let insert): self.insert(insert)
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
-            case .set(let key, let value):
-                set(key, value)
+            case .set(let key, let value): set(key, value)
             case .catalog(let statement): self.catalog(statement)
             case .showFunctions(let isUser, let like, let isNegated):
                 // There are no functions of users.
@@ -124,6 +116,7 @@ final class ScriptBinder {
         var columns: [CatalogTable.Column] = []
         var watermark: CreateTableSyntax.Watermark?
         var primaryKey: [String] = []
+        var partitionKeys: [String] = []
         let optionSyntax = syntax.options
         var isBroken = false
         let checked = options.table(optionSyntax, name: syntax.name.text, range: syntax.name.range)
@@ -197,6 +190,21 @@ final class ScriptBinder {
             field.isNullable = false
             columns[index] = .physical(field)
         }
+        if !syntax.partitionKeys.isEmpty { partitionKeys = syntax.partitionKeys.map(\.text) }
+        for key in syntax.partitionKeys where !isBroken {
+            let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
+            guard !names.contains(key.text) else { continue }
+            log.error(
+                "partition column \"\(key.text)\" is not a physical column of table \"\(syntax.name.text)\"",
+                at: key.range,
+                hint: NearestName.hint(key.text, in: names))
+            isBroken = true
+        }
+        if let first = syntax.partitionKeys.first, let connector = checked.connector, connector.name != "filesystem" {
+            log.warning(
+                "PARTITIONED BY is ignored by connector \"\(connector.name)\"",
+                at: first.range.through(syntax.partitionKeys[syntax.partitionKeys.count - 1].range))
+        }
         for option in optionSyntax where option.key.text == "key.fields" && !isBroken {
             guard let value = checked.options["key.fields"] else { continue }
             let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
@@ -216,6 +224,7 @@ final class ScriptBinder {
             primaryKey: primaryKey, optionSyntax: optionSyntax, connector: checked.connector, options: checked.options,
             definition: syntax)
         table.isBroken = isBroken
+        table.partitionKeys = partitionKeys
         query.define(syntax.name, .table(table), isTemporary: syntax.isTemporary)
         // Computed columns and the watermark are checked once, here; later uses are silent.
         if let connector = checked.connector, !isBroken {

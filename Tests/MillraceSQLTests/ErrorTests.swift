@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func ignoredPartsAreWarnings() {
-        let result = SQLParser.parse("CREATE TABLE t (a INT) PARTITIONED BY (a) WITH ('k' = 'v');")
+        let result = SQLParser.parse("CREATE TABLE t (a INT) DISTRIBUTED BY (a) WITH ('k' = 'v');")
         #expect(result.diagnostics.map(\.severity) == [.warning])
         #expect(result.script.statements.count == 1)
     }

@@ -48,6 +48,8 @@ public enum NodeKind: Hashable, Sendable {
     case unnest(UnnestPlan)
     /// Ports 0 (left) and 1 (right), both streams.
     case streamJoin(StreamJoinPlan)
+    /// What the changes of bounded input add up to, at the end.
+    case finalRows
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
@@ -68,6 +70,7 @@ public enum NodeKind: Hashable, Sendable {
     case updatingAggregate(UpdatingAggregatePlan)
     /// Rows of all inputs, equal schemas; event time is the minimum of the inputs'.
     case union
+    case topN(TopNPlan)
     /// Writes to `sinks[index]`.
     case sink(Int)
 }
@@ -207,6 +210,10 @@ public struct AggregateCall: Hashable, Sendable {
         case firstValue, lastValue
         /// ARRAY in order of arrival, NULLs included; MULTISET.
         case arrayAgg, collect
+        /// DOUBLE, or ARRAY<DOUBLE> for several `percentages`; each value counts `weight` times.
+        case percentile
+        /// Over items that are JSON already, `[value]` and `{"key":value}`: an array in order of arrival, an object by keys.
+        case jsonArrayAgg, jsonObjectAgg
     }
     public var function: Function
     /// Input column; nil for COUNT(*).
@@ -217,6 +224,22 @@ public struct AggregateCall: Hashable, Sendable {
     public var type: DataType
     /// Of LISTAGG.
     public var separator: String
+    /// Of PERCENTILE, from 0 to 1.
+    public var percentages: [Double] = []
+    /// Of PERCENTILE: integer input column, how often each value counts; nil: once.
+    public var weight: Int?
+
+    /// Input columns that are read.
+    public var columns: [Int] { [argument, filter, weight].compactMap { $0 } }
+
+    /// The same call over other columns.
+    public func mapColumns(_ place: (Int) -> Int) -> AggregateCall {
+        var call = self
+        call.argument = argument.map(place)
+        call.filter = filter.map(place)
+        call.weight = weight.map(place)
+        return call
+    }
 
     public init(
         _ function: Function, argument: Int?, filter: Int? = nil, isDistinct: Bool = false, type: DataType,
@@ -271,10 +294,13 @@ public struct SourcePlan: Hashable, Sendable {
     public var lookupKeys: [Int]?
     public var errors: ErrorPolicy
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY: named by a file's directories, not in the file.
+    public var partitionKeys: [String]
 
     public init(
         name: String, connector: String, options: [String: String], physicalSchema: Schema, fields: [SourceField],
-        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = []
+        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = [],
+        partitionKeys: [String] = []
     ) {
         self.name = name
         self.connector = connector
@@ -285,6 +311,7 @@ public struct SourcePlan: Hashable, Sendable {
         self.lookupKeys = lookupKeys
         self.errors = errors
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
     }
 
     /// The produced columns as a schema.
@@ -302,6 +329,8 @@ public struct SinkPlan: Hashable, Sendable {
     /// Metadata keys of the columns behind `schema`'s physical ones: name of the column -> connector key.
     public var metadata: [String: String]
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY.
+    public var partitionKeys: [String]
     /// Rows come with kinds: updates and deletions by `primaryKey`.
     public var isUpdating: Bool
     /// Where the table name stands in the SQL file, for errors found when the database is asked.
@@ -309,7 +338,7 @@ public struct SinkPlan: Hashable, Sendable {
 
     public init(
         name: String, connector: String, options: [String: String], schema: Schema, metadata: [String: String] = [:],
-        primaryKey: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
+        primaryKey: [String] = [], partitionKeys: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
     ) {
         self.name = name
         self.connector = connector
@@ -317,6 +346,7 @@ public struct SinkPlan: Hashable, Sendable {
         self.schema = schema
         self.metadata = metadata
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
         self.isUpdating = isUpdating
         self.range = range
     }

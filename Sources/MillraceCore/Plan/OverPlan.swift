@@ -53,10 +53,7 @@ public enum OverCall: Hashable, Sendable {
     /// The same call over other columns.
     public func mapColumns(_ place: (Int) -> Int) -> OverCall {
         switch self {
-        case .aggregate(var call):
-            call.argument = call.argument.map(place)
-            call.filter = call.filter.map(place)
-            return .aggregate(call)
+        case .aggregate(let call): return .aggregate(call.mapColumns(place))
         case .lag(let argument, let offset, let otherwise, let type):
             return .lag(argument: place(argument), offset: offset, otherwise: otherwise.map(place), type: type)
         }
@@ -65,7 +62,7 @@ public enum OverCall: Hashable, Sendable {
     /// Columns that are read.
     public var columns: [Int] {
         switch self {
-        case .aggregate(let call): [call.argument, call.filter].compactMap { $0 }
+        case .aggregate(let call): call.columns
         case .lag(let argument, _, let otherwise, _): [argument] + (otherwise.map { [$0] } ?? [])
         }
     }

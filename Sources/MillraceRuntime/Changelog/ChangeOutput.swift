@@ -5,10 +5,12 @@ final class ChangeOutput {
     let batch: ColumnBatch
     private let rows: Int
 
-    /// - Parameter rows: a batch is full with that many; it may hold a few more.
-    init(_ types: [DataType], rows: Int) {
+    /// - Parameters:
+    ///   - rows: a batch is full with that many; it may hold a few more.
+    ///   - hasKinds: false when all rows are new ones.
+    init(_ types: [DataType], rows: Int, hasKinds: Bool = true) {
         batch = ColumnBatch(columns: types.map { Column($0) })
-        batch.metadata.useKinds()
+        if hasKinds { batch.metadata.useKinds() }
         self.rows = max(1, rows)
     }
 
@@ -21,7 +23,7 @@ final class ChangeOutput {
     func commit(_ kind: RowKind, origin: Int32, watermark: Int64) {
         let row = batch.count
         batch.metadata.reserve(row + 1)
-        batch.metadata.kinds![row] = kind
+        batch.metadata.kinds?[row] = kind
         batch.metadata.origins[row] = kind.isRetraction ? RowMetadata.retracted : origin
         batch.metadata.watermarks[row] = watermark
         batch.count = row + 1

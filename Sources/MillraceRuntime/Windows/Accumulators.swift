@@ -25,7 +25,7 @@ final class Accumulators {
         case minimumDecimal, maximumDecimal
         case minimumBytes, maximumBytes
         /// See `Accumulators+Collecting`.
-        case moments, text, firstCell, lastCell, cells, multiset
+        case moments, text, firstCell, lastCell, cells, multiset, percentile, jsonArray, jsonObject
     }
 
     struct Slot {
@@ -74,7 +74,7 @@ final class Accumulators {
                 slot.distinctOffset = slot.offset + 8
                 holds = true
             }
-            if kind.holdsBytes || kind == .multiset { holds = true }
+            if kind.holdsBytes || kind == .multiset || kind == .percentile { holds = true }
             slots.append(slot)
         }
         self.slots = slots
@@ -110,7 +110,7 @@ final class Accumulators {
         }
     }
 
-    var argumentColumns: [Int] { slots.compactMap(\.call.argument) + slots.compactMap(\.call.filter) }
+    var argumentColumns: [Int] { slots.flatMap(\.call.columns) }
 
     // MARK: - Fold
 
@@ -189,7 +189,10 @@ final class Accumulators {
             for i in 0..<count {
                 foldBytes(records[i] + offset, cells[Int(rows[i])], minimum: slot.kind == .minimumBytes)
             }
-        case .moments, .text, .firstCell, .lastCell, .cells, .multiset:
+        case .percentile:
+            let weights = slot.call.weight.map { batch.columns[$0] }
+            for i in 0..<count { weigh(argument!, weights, Int(rows[i]), records[i] + offset) }
+        case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
             for i in 0..<count { collect(slot, argument!, Int(rows[i]), records[i] + offset) }
         }
     }
@@ -304,7 +307,11 @@ final class Accumulators {
                 let held = (from + 16).load(as: HeldBytes.self)
                 foldBytes(
                     to, ByteRef(start: held.start!, count: Int(held.count)), minimum: slot.kind == .minimumBytes)
-            case .moments, .text, .firstCell, .lastCell, .cells, .multiset: mergeCollected(slot, from, to)
+            case .percentile:
+                seen.pointee += values
+                weighted(to).merge(weighted(from))
+            case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
+                mergeCollected(slot, from, to)
             }
         }
     }
@@ -333,6 +340,7 @@ final class Accumulators {
         var moved = slot
         moved.call.argument = 0
         moved.call.filter = nil
+        moved.call.weight = nil
         let count = values.count
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: count) { rows in
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: count) { records in
@@ -356,7 +364,7 @@ final class Accumulators {
                     place.pointee = 0
                 }
             }
-            if slot.kind == .multiset { releaseMultiset(record + slot.offset) }
+            if slot.kind == .multiset || slot.kind == .percentile { releaseObject(record + slot.offset) }
             if slot.kind.holdsBytes {
                 let held = (record + slot.offset + 16).assumingMemoryBound(to: HeldBytes.self)
                 if let start = held.pointee.start { store.deallocate(start, Int(held.pointee.capacity)) }
@@ -383,7 +391,7 @@ final class Accumulators {
             return
         }
         guard values > 0 else {
-            column.appendNull()
+            appendEmpty(slot, column)
             return
         }
         let average = slot.call.function == .average
@@ -412,7 +420,9 @@ final class Accumulators {
         case .minimumBytes, .maximumBytes:
             let held = (state + 16).load(as: HeldBytes.self)
             column.append(bytes: ByteRef(start: held.start!, count: Int(held.count)))
-        case .moments, .text, .firstCell, .lastCell, .cells, .multiset: appendCollected(slot, state, column)
+        case .percentile: weighted(state).append(slot.call, to: column)
+        case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
+            appendCollected(slot, state, column)
         }
     }
 

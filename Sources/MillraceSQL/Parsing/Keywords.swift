@@ -35,7 +35,8 @@ enum Keywords {
     /// Units of EXTRACT, FLOOR … TO, TIMESTAMPADD and TIMESTAMPDIFF.
     static let timeUnits = [
         "MILLENNIUM", "CENTURY", "DECADE", "YEAR", "ISOYEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "ISODOW", "DOY",
-        "DAYOFWEEK", "DAYOFYEAR", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND", "NANOSECOND", "EPOCH",
+        "DAYOFWEEK", "DAYOFYEAR", "ISOWEEK", "DATE", "TIME", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND",
+        "NANOSECOND", "EPOCH",
     ]
 
     /// First words of statements that are known but not supported.

@@ -67,10 +67,9 @@ extension Parser {
         try skipComment()
         if isWord("DISTRIBUTED") { try skipDistribution() }
         if isWord("PARTITIONED") {
-            warn("PARTITIONED BY is ignored", at: token.range)
             advance()
             try expect(words: "BY")
-            _ = try parseNameList()
+            table.partitionKeys = try parseNameList()
         }
         if accept(words: "WITH") { table.options = try parseOptions() }
         if accept(words: "LIKE") { table.like = try parseLike() }

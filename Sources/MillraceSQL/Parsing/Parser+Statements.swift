@@ -165,7 +165,15 @@ extension Parser {
         }
         let target = try parseObjectName("a table name")
         let options = try parseHints()
-        if isWord("PARTITION") { throw unsupported("PARTITION in INSERT", at: token.range) }
+        var partition: [InsertSyntax.PartitionValue] = []
+        if accept(words: "PARTITION") {
+            try expect("(")
+            repeat {
+                let column = try parseIdentifier("a column name")
+                partition.append(.init(column: column, value: accept("=") ? try parseExpression() : nil))
+            } while accept(",")
+            try expectListEnd()
+        }
         var columns: [Identifier] = []
         if isSign("("), !isQueryStart(ahead: 1), !isSign("(", ahead: 1) { columns = try parseNameList() }
         let query = try parseQuery()
@@ -175,7 +183,8 @@ extension Parser {
                 hint: "Rows are upserted when the target has a PRIMARY KEY.")
         }
         return InsertSyntax(
-            target: target, options: options, columns: columns, query: query, isOverwrite: isOverwrite,
+            target: target, options: options, partition: partition, columns: columns, query: query,
+            isOverwrite: isOverwrite,
             range: start.through(previousRange))
     }
 }

@@ -38,6 +38,10 @@ extension SyntaxWriter {
         write(table.name)
         let elements = elements(of: table)
         if !elements.isEmpty { writeLines(elements) }
+        if !table.partitionKeys.isEmpty {
+            text += " PARTITIONED BY "
+            writeColumns(table.partitionKeys)
+        }
         if !table.options.isEmpty {
             text += " WITH "
             write(table.options)
@@ -131,6 +135,16 @@ extension SyntaxWriter {
         text += insert.isOverwrite ? "INSERT OVERWRITE " : "INSERT INTO "
         write(insert.target)
         writeHint(insert.options)
+        if !insert.partition.isEmpty {
+            text += " PARTITION ("
+            list(insert.partition) {
+                $0.write($1.column)
+                guard let value = $1.value else { return }
+                $0.text += " = "
+                $0.write(value)
+            }
+            text += ")"
+        }
         if !insert.columns.isEmpty {
             text += " "
             writeColumns(insert.columns)

@@ -69,14 +69,16 @@ public struct CreateTableSyntax: Hashable, Sendable {
     public var watermarks: [Watermark]
     /// Table-level `PRIMARY KEY (a, b) NOT ENFORCED`; empty when there is none.
     public var primaryKey: [Identifier]
+    /// `PARTITIONED BY (a, b)`
+    public var partitionKeys: [Identifier]
     public var options: [OptionSyntax]
     public var like: Like?
     /// `CREATE TABLE … AS query`
     public var query: QuerySyntax?
     public init(
         name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Column],
-        watermarks: [Watermark] = [], primaryKey: [Identifier] = [], options: [OptionSyntax] = [], like: Like? = nil,
-        query: QuerySyntax? = nil
+        watermarks: [Watermark] = [], primaryKey: [Identifier] = [], partitionKeys: [Identifier] = [],
+        options: [OptionSyntax] = [], like: Like? = nil, query: QuerySyntax? = nil
     ) {
         self.query = query
         self.name = name
@@ -85,6 +87,7 @@ public struct CreateTableSyntax: Hashable, Sendable {
         self.columns = columns
         self.watermarks = watermarks
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
         self.options = options
         self.like = like
     }
@@ -139,20 +142,32 @@ public struct CreateModelSyntax: Hashable, Sendable {
 }
 
 public struct InsertSyntax: Hashable, Sendable {
+    public struct PartitionValue: Hashable, Sendable {
+        public var column: Identifier
+        public var value: ExpressionSyntax?
+        public init(column: Identifier, value: ExpressionSyntax?) {
+            self.column = column
+            self.value = value
+        }
+    }
     public var target: ObjectName
     /// `/*+ OPTIONS(…) */` behind the target.
     public var options: [OptionSyntax]
+    /// `PARTITION (a = 1, b)`: columns of the target and what they get; nil: a column of the query.
+    public var partition: [PartitionValue]
     /// Empty: by position.
     public var columns: [Identifier]
     public var query: QuerySyntax
     public var isOverwrite: Bool
     public var range: SourceRange
     public init(
-        target: ObjectName, options: [OptionSyntax] = [], columns: [Identifier], query: QuerySyntax,
+        target: ObjectName, options: [OptionSyntax] = [], partition: [PartitionValue] = [], columns: [Identifier],
+        query: QuerySyntax,
         isOverwrite: Bool = false, range: SourceRange
     ) {
         self.target = target
         self.options = options
+        self.partition = partition
         self.columns = columns
         self.query = query
         self.isOverwrite = isOverwrite

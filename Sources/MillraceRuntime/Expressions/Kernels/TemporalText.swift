@@ -10,7 +10,7 @@ extension ExpressionCompiler {
             guard TimePattern(text) != nil else {
                 throw Diagnostic(
                     "invalid date and time pattern",
-                    hint: "The letters y M d H h m s S a E D are supported; other letters stand in single quotes.")
+                    hint: "The letters y M d H h m s S a E D Q w are supported; other letters stand in single quotes.")
             }
         }
         switch function {
@@ -265,7 +265,8 @@ final class TimePatternCache {
     }
 }
 
-/// A pattern of Java's `DateTimeFormatter`: y u M L d H k K h m s S a E e D and text in single quotes.
+/// A pattern of Java's `DateTimeFormatter`: y u Y M L Q q w d H k K h m s S a E e D G and text in single
+/// quotes. Weeks are those of the United States: from Sunday, the first one holds 1 January.
 final class TimePattern: Sendable {
     private enum Part {
         case field(UInt8, Int)
@@ -307,7 +308,7 @@ final class TimePattern: Sendable {
             } else if (byte | 0x20) &- 0x61 < 26 {
                 var count = 1
                 while at + count < bytes.count, bytes[at + count] == byte { count += 1 }
-                guard "yuMLdHkKhmsSaEeD".utf8.contains(byte) else { return nil }
+                guard "yuYMLQqwdHkKhmsSaEeDG".utf8.contains(byte) else { return nil }
                 if !literal.isEmpty { parts.append(.text(literal)) }
                 literal = []
                 parts.append(.field(byte, count))
@@ -329,6 +330,16 @@ final class TimePattern: Sendable {
         "December",
     ]
     private static let weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"]
+
+    /// The week of a day and the year it counts in.
+    private static func week(days: Int64, year: Int64) -> (week: Int64, year: Int64) {
+        func start(_ year: Int64) -> Int64 {
+            let first = CivilTime.days(year: year, month: 1, day: 1)
+            return first - CivilTime.weekday(days: first)
+        }
+        if days >= start(year + 1) { return (1, year + 1) }
+        return ((days - start(year)) / 7 + 1, year)
+    }
 
     func append(_ microseconds: Int64, to buffer: ByteBuffer) {
         let (days, time) = CivilTime.split(microseconds)
@@ -370,6 +381,20 @@ final class TimePattern: Sendable {
                         unit /= 10
                     }
                 case 0x61: buffer.append(hour < 12 ? "AM" : "PM")
+                case 0x47: buffer.append(count == 4 ? "Anno Domini" : count == 5 ? "A" : "AD")
+                case 0x51, 0x71:
+                    let quarter = (date.month - 1) / 3
+                    switch count {
+                    case 1, 2: number(quarter + 1, count)
+                    case 3:
+                        buffer.append(0x51)
+                        number(quarter + 1, 1)
+                    default: buffer.append(["1st quarter", "2nd quarter", "3rd quarter", "4th quarter"][Int(quarter)])
+                    }
+                case 0x77: number(Self.week(days: days, year: date.year).week, count)
+                case 0x59:
+                    let year = Self.week(days: days, year: date.year).year
+                    count == 2 ? number(((year % 100) + 100) % 100, 2) : number(year, count)
                 case 0x65: number(CivilTime.weekday(days: days) + 1, count)
                 default:
                     let name = Self.weekdays[Int(CivilTime.weekday(days: days))]
