@@ -60,6 +60,7 @@ enum ShardCount {
                 return plan.watermarkNode(behind: head) == index
             }
             return isFirst ? nil : "a watermark behind other operators needs one shard"
+        case .finalRows: return "the final rows of what changes are known on one shard only"
         case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
         }
     }

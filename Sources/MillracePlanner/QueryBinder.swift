@@ -104,15 +104,16 @@ final class QueryBinder {
     private func setOperation(
         _ op: QuerySyntax.SetOperator, isAll: Bool, _ left: QuerySyntax, _ right: QuerySyntax, _ range: SourceRange
     ) -> LogicalNode? {
-        guard op == .union else {
-            log.error("\(op.rawValue) is not supported", at: range)
+        if op != .union, isAll {
+            log.error(
+                "\(op.rawValue) ALL is not supported", at: range, hint: "Leave out ALL: each row then comes once.")
             return nil
         }
         let a = query(left)
         let b = query(right)
         guard let a, let b else { return nil }
         guard a.columns.count == b.columns.count else {
-            log.error("UNION joins \(a.columns.count) columns with \(b.columns.count)", at: right.range)
+            log.error("\(op.rawValue) joins \(a.columns.count) columns with \(b.columns.count)", at: right.range)
             return nil
         }
         var isFine = true
@@ -120,7 +121,7 @@ final class QueryBinder {
         for (x, y) in zip(a.columns, b.columns) {
             guard let type = Coercion.leastRestrictive(x.type, y.type) else {
                 log.error(
-                    "UNION joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)",
+                    "\(op.rawValue) joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)",
                     at: right.range,
                     hint: "Write a CAST.")
                 isFine = false
@@ -132,12 +133,14 @@ final class QueryBinder {
             case (.event, .event): column.time = .event
             case (.processing, .processing): column.time = .processing
             case (.candidate(let p), .candidate(let q)): column.time = .candidate(p + q)
-            case (.event, _), (_, .event): column.time = .lost("the other side of UNION has no event time in its place")
+            case (.event, _), (_, .event):
+                column.time = .lost("the other side of \(op.rawValue) has no event time in its place")
             default: break
             }
             columns.append(column)
         }
         guard isFine else { return nil }
+        if op != .union { return membership(op, a, b, columns, range) }
         let inputs = [a, b].map { input in
             LogicalNode.project(
                 input,

@@ -44,8 +44,7 @@ final class ScriptBinder {
             case .createModel(let model): createModel(model)
             case .insert(let insert): self.insert(insert)
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
-            case .set(let key, let value):
-                set(key, value)
+            case .set(let key, let value): set(key, value)
             case .catalog(let statement): self.catalog(statement)
             case .showFunctions(let isUser, let like, let isNegated):
                 // There are no functions of users.

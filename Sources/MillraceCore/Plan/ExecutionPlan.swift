@@ -48,6 +48,8 @@ public enum NodeKind: Hashable, Sendable {
     case unnest(UnnestPlan)
     /// Ports 0 (left) and 1 (right), both streams.
     case streamJoin(StreamJoinPlan)
+    /// What the changes of bounded input add up to, at the end.
+    case finalRows
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
