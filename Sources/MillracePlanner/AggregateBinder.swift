@@ -380,7 +380,7 @@ final class AggregateBinder {
     private func bindAggregate(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
         guard let aggregate = AggregateCallBinder(inputBinder).bind(call, range) else { return nil }
         let bound = aggregate.call { slot($0, isNullable: $1) }
-        let isCount = [.count, .countAll, .collect].contains(bound.function)
+        let isCount = [.count, .countAll, .collect, .jsonArrayAgg, .jsonObjectAgg].contains(bound.function)
         let isNullable = aggregate.isNullable || !isCount && (syntax.groupBy.isEmpty || grouping.hasSets)
         let index: Int
         if let known = aggregates.firstIndex(where: { $0.call == bound }) {
@@ -457,12 +457,7 @@ final class AggregateBinder {
             func moved(_ index: Int) -> Int { index < input.columns.count ? index : index + shift }
             keySlots = keySlots.map(moved)
             let node = expanded(added.isEmpty ? base : base.appending(added), &keySlots)
-            let moveCalls = calls.map { call in
-                var call = call
-                call.argument = call.argument.map(moved)
-                call.filter = call.filter.map(moved)
-                return call
-            }
+            let moveCalls = calls.map { $0.mapColumns(moved) }
             let result = windowed(node, identity.kind, timeColumn, keySlots, moveCalls, columns, identity)
             guard let condition = Expression.conjunction(absorption.conditions) else { return result }
             return LogicalNode(

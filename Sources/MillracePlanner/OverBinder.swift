@@ -93,6 +93,7 @@ final class OverBinder {
             bound.function = .lag(offset: offset)
             isNullable = true
         case _ where AggregateCallBinder.names.contains(name):
+            guard !name.hasPrefix("JSON_") else { return fail("\(name) takes no OVER", range) }
             guard let aggregate = AggregateCallBinder(rows).bind(call, range) else { return nil }
             bound.aggregate = aggregate
             bound.type = aggregate.type
@@ -235,6 +236,7 @@ final class OverBinder {
             placed.aggregate?.argument?.expression = place(
                 call.aggregate?.argument?.expression ?? .literal(.null, .null))
             placed.aggregate?.filter = call.aggregate?.filter.map(place)
+            if let weight = call.aggregate?.weight { placed.aggregate?.weight?.expression = place(weight.expression) }
             guard let column = nodes.add(placed) else { return nil }
             columns.append(column)
         }

@@ -39,7 +39,8 @@ final class ScriptBinder {
         }
         for statement in script.statements {
             switch statement.kind {
-            case .createTable(let table): createTable(table)
+            case .createTable(let table):
+                if let rows = table.query { createTable(table, as: rows) } else { createTable(table) }
             case .createView(let view): createView(view)
             case .createModel(let model): createModel(model)
             case .insert(let insert): self.insert(insert)
@@ -109,7 +110,23 @@ final class ScriptBinder {
 
     // MARK: CREATE TABLE
 
-    private func createTable(_ syntax: CreateTableSyntax) {
+    /// CREATE TABLE … AS SELECT …: the table, with the query's columns behind its own, and the INSERT.
+    private func createTable(_ syntax: CreateTableSyntax, as rows: QuerySyntax) {
+        guard isFree(syntax.name, syntax.ifNotExists) else { return }
+        hasInsert = true
+        query.object = syntax.name.text
+        guard let node = query.query(rows, isTop: true) else {
+            query.catalog.add(syntax.name.text, .broken)
+            return
+        }
+        createTable(syntax, following: node.columns)
+        let columns = node.columns.map { Identifier($0.name, range: syntax.name.range) }
+        let insert = InsertSyntax(target: syntax.name, columns: columns, query: rows, range: syntax.name.range)
+        if let sink = InsertBinder(query).bind(insert, node) { sinks.append(sink) }
+    }
+
+    /// - Parameter following: columns of a query that fills the table; one that is declared, too, has the declared type.
+    private func createTable(_ syntax: CreateTableSyntax, following: [OutputColumn] = []) {
         guard isFree(syntax.name, syntax.ifNotExists) else { return }
         var columns: [CatalogTable.Column] = []
         var watermark: CreateTableSyntax.Watermark?
@@ -199,6 +216,14 @@ final class ScriptBinder {
                         key: wanted, source: metadata.type, isVirtual: isVirtual, isWritable: metadata.isWritable))
             case .computed(let expression): columns.append(.computed(expression, name: column.name))
             }
+        }
+        for column in following {
+            var field = Field(column.name, column.type, isNullable: column.isNullable)
+            if let index = columns.firstIndex(where: { $0.name == column.name }) {
+                if case .physical(let declared) = columns[index] { field = declared }
+                columns.remove(at: index)
+            }
+            columns.append(.physical(field))
         }
         var keys: [Identifier] = syntax.primaryKey
         keys += syntax.columns.filter(\.isPrimaryKey).map(\.name)

@@ -20,6 +20,7 @@ enum Corpus {
         "SELECT b.*, s.value FROM bid b LEFT JOIN side FOR SYSTEM_TIME AS OF b.p_time AS s ON MOD(b.auction, 1000) = s.key",
         "SELECT * FROM a NATURAL JOIN b, c CROSS JOIN (d RIGHT OUTER JOIN e USING (k, l)), UNNEST(arr) WITH ORDINALITY AS u (x, n)",
         "SELECT * FROM t /*+ OPTIONS('scan.startup.mode'='earliest-offset') */ AS x, LATERAL TABLE(split(x.a)) AS s(w)",
+        "SELECT JSON_OBJECTAGG(k VALUE v || 'x' ABSENT ON NULL), JSON_ARRAYAGG(a OR b NULL ON NULL), JSON_ARRAYAGG(a) FROM t",
         "SELECT COUNT(DISTINCT a) FILTER (WHERE p < 10), SUM(x) OVER w, ROW_NUMBER() OVER (PARTITION BY a ORDER BY b DESC) FROM t WINDOW w AS (PARTITION BY c ORDER BY d ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) QUALIFY ROW_NUMBER() OVER (ORDER BY b) = 1",
         "SELECT a FROM t GROUP BY GROUPING SETS ((a, b), a, ()), ROLLUP (a, (b, c)), CUBE (d) HAVING COUNT(*) > 1",
         "WITH v (a) AS (VALUES (1), (2)), w AS (SELECT * FROM v) SELECT * FROM w WHERE a IN (SELECT a FROM v) AND EXISTS (SELECT 1)",

@@ -212,6 +212,10 @@ public struct AggregateCall: Hashable, Sendable {
         case firstValue, lastValue
         /// ARRAY in order of arrival, NULLs included; MULTISET.
         case arrayAgg, collect
+        /// DOUBLE, or ARRAY<DOUBLE> for several `percentages`; each value counts `weight` times.
+        case percentile
+        /// Over items that are JSON already, `[value]` and `{"key":value}`: an array in order of arrival, an object by keys.
+        case jsonArrayAgg, jsonObjectAgg
     }
     public var function: Function
     /// Input column; nil for COUNT(*).
@@ -222,6 +226,22 @@ public struct AggregateCall: Hashable, Sendable {
     public var type: DataType
     /// Of LISTAGG.
     public var separator: String
+    /// Of PERCENTILE, from 0 to 1.
+    public var percentages: [Double] = []
+    /// Of PERCENTILE: integer input column, how often each value counts; nil: once.
+    public var weight: Int?
+
+    /// Input columns that are read.
+    public var columns: [Int] { [argument, filter, weight].compactMap { $0 } }
+
+    /// The same call over other columns.
+    public func mapColumns(_ place: (Int) -> Int) -> AggregateCall {
+        var call = self
+        call.argument = argument.map(place)
+        call.filter = filter.map(place)
+        call.weight = weight.map(place)
+        return call
+    }
 
     public init(
         _ function: Function, argument: Int?, filter: Int? = nil, isDistinct: Bool = false, type: DataType,

@@ -6,8 +6,11 @@ final class OverFrameState {
     /// What one key has in this frame.
     final class Key {
         let record: UnsafeMutableRawPointer
-        /// Rows of a ROWS frame, oldest first.
+        /// Rows of a ROWS frame, or of a RANGE frame by key; oldest first.
         var rows = SlotQueue()
+        /// Of a RANGE frame by key: the times of `rows`, from `timesHead` on.
+        var times: [Int64] = []
+        var timesHead = 0
         /// By call.
         var queues: [SlotQueue]
         var sets: [KeyTable?]
@@ -35,9 +38,14 @@ final class OverFrameState {
     /// Every call is a number that needs nothing of the row after it was added.
     private let keepsRows: Bool
     private let text = ByteBuffer(capacity: 64)
+    /// Rows of a RANGE frame leave when their key's time has gone on, and with `clean`; else when time has.
+    private let isByKey: Bool
 
-    init(_ frame: OverFrame, rows: RowStore, keys: KeyTable, store: StateStore, input: Schema) throws(Diagnostic) {
+    init(
+        _ frame: OverFrame, rows: RowStore, keys: KeyTable, store: StateStore, input: Schema, isByKey: Bool = false
+    ) throws(Diagnostic) {
         extent = frame.extent
+        self.isByKey = isByKey
         self.rows = rows
         self.keys = keys
         self.store = store
@@ -74,8 +82,13 @@ final class OverFrameState {
         let state = state(key)
         // First out, then in, as Flink does it: sums of DOUBLE depend on the order.
         if case .rows(let preceding?) = extent, state.rows.count > preceding { remove(state.rows.removeFirst(), state) }
+        if isByKey, case .range(let preceding?) = extent { expire(state, before: time - preceding) }
         for index in calls.indices { add(index, slot, state) }
         switch extent {
+        case .range(.some) where isByKey:
+            rows.retain(slot)
+            state.rows.append(slot)
+            state.times.append(time)
         case .range(.some):
             rows.retain(slot)
             log.append((time, slot, key))
@@ -89,7 +102,7 @@ final class OverFrameState {
 
     /// Rows older than `time` by more than the frame leave it.
     func expire(at time: Int64) {
-        guard case .range(let preceding?) = extent else { return }
+        guard !isByKey, case .range(let preceding?) = extent else { return }
         let (start, overflow) = time.subtractingReportingOverflow(preceding)
         guard !overflow else { return }
         while logHead < log.count, log[logHead].time < start {
@@ -107,6 +120,24 @@ final class OverFrameState {
             log.removeFirst(logHead)
             logHead = 0
         }
+    }
+
+    private func expire(_ state: Key, before start: Int64) {
+        while state.timesHead < state.times.count, state.times[state.timesHead] < start {
+            state.timesHead += 1
+            remove(state.rows.removeFirst(), state)
+        }
+        if state.timesHead >= 32, state.timesHead * 2 > state.times.count {
+            state.times.removeFirst(state.timesHead)
+            state.timesHead = 0
+        }
+    }
+
+    /// Forgets what a key has in a RANGE frame.
+    func clean(_ key: Int32) {
+        guard isRange, Int(key) < states.count, let state = states[Int(key)] else { return }
+        expire(state, before: .max)
+        forget(key, state)
     }
 
     private func forget(_ key: Int32, _ state: Key) {
@@ -156,7 +187,7 @@ final class OverFrameState {
         case .last:
             if !keepsRows { drop(index, state) }
             hold(index, slot, state)
-        case .listAgg, .arrayAgg, .collect: hold(index, slot, state)
+        case .listAgg, .arrayAgg, .collect, .percentile: hold(index, slot, state)
         case .lag:
             hold(index, slot, state)
             if case .lag(_, let offset, _, _) = call.call, state.queues[index].count > offset + 1 {
@@ -188,7 +219,7 @@ final class OverFrameState {
         case .moments:
             (record + 16).assumingMemoryBound(to: Moments.self).pointee.remove(
                 rows.columns[call.argument!].double(at: Int(slot)), count: count.pointee)
-        case .minimum, .maximum, .first, .last, .listAgg, .arrayAgg, .collect:
+        case .minimum, .maximum, .first, .last, .listAgg, .arrayAgg, .collect, .percentile:
             if state.queues[index].first == slot { rows.release(state.queues[index].removeFirst()) }
         }
     }
@@ -308,6 +339,16 @@ final class OverFrameState {
             let start = Int32(column.children[0].count)
             for slot in listed(index, call, state) { appendCopy(argument, slot, column.children[0], arena) }
             column.append(list: ListRef(start: start, count: Int32(column.children[0].count) - start))
+        case .percentile:
+            let values = WeightedValues()
+            for slot in listed(index, call, state) {
+                var weight: Int64 = 1
+                if let column = aggregate.weight {
+                    weight = rows.isValid(column, slot) ? max(0, rows.columns[column].ints[Int(slot)]) : 0
+                }
+                values.add(rows.columns[argument].double(at: Int(slot)), weight: weight)
+            }
+            values.append(aggregate, to: column)
         case .count, .collect, .lag: break
         }
     }

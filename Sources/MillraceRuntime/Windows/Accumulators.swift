@@ -25,7 +25,7 @@ final class Accumulators {
         case minimumDecimal, maximumDecimal
         case minimumBytes, maximumBytes
         /// See `Accumulators+Collecting`.
-        case moments, text, firstCell, lastCell, cells, multiset
+        case moments, text, firstCell, lastCell, cells, multiset, percentile, jsonArray, jsonObject
     }
 
     struct Slot {
@@ -83,7 +83,7 @@ final class Accumulators {
                 slot.distinctOffset = slot.offset + 8
                 holds = true
             }
-            if kind.holdsBytes || kind == .multiset { holds = true }
+            if kind.holdsBytes || kind == .multiset || kind == .percentile { holds = true }
             slots.append(slot)
         }
         var hasParts = false
@@ -131,7 +131,7 @@ final class Accumulators {
         }
     }
 
-    var argumentColumns: [Int] { slots.compactMap(\.call.argument) + slots.compactMap(\.call.filter) }
+    var argumentColumns: [Int] { slots.flatMap(\.call.columns) }
 
     // MARK: - Fold
 
@@ -220,7 +220,10 @@ final class Accumulators {
             }
         case .moments where slot.partsOffset >= 0:
             addMomentsInParts(slot, argument!, rows, records, slices, count)
-        case .moments, .text, .firstCell, .lastCell, .cells, .multiset:
+        case .percentile:
+            let weights = slot.call.weight.map { batch.columns[$0] }
+            for i in 0..<count { weigh(argument!, weights, Int(rows[i]), records[i] + offset) }
+        case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
             for i in 0..<count { collect(slot, argument!, Int(rows[i]), records[i] + offset) }
         }
     }
@@ -337,7 +340,11 @@ final class Accumulators {
                 let held = (from + 16).load(as: HeldBytes.self)
                 foldBytes(
                     to, ByteRef(start: held.start!, count: Int(held.count)), minimum: slot.kind == .minimumBytes)
-            case .moments, .text, .firstCell, .lastCell, .cells, .multiset: mergeCollected(slot, from, to)
+            case .percentile:
+                seen.pointee += values
+                weighted(to).merge(weighted(from))
+            case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
+                mergeCollected(slot, from, to)
             }
         }
     }
@@ -366,6 +373,7 @@ final class Accumulators {
         var moved = slot
         moved.call.argument = 0
         moved.call.filter = nil
+        moved.call.weight = nil
         let count = values.count
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: count) { rows in
             withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: count) { records in
@@ -389,7 +397,7 @@ final class Accumulators {
                     place.pointee = 0
                 }
             }
-            if slot.kind == .multiset { releaseMultiset(record + slot.offset) }
+            if slot.kind == .multiset || slot.kind == .percentile { releaseObject(record + slot.offset) }
             if slot.kind.holdsBytes {
                 let held = (record + slot.offset + 16).assumingMemoryBound(to: HeldBytes.self)
                 if let start = held.pointee.start { store.deallocate(start, Int(held.pointee.capacity)) }
@@ -416,7 +424,7 @@ final class Accumulators {
             return
         }
         guard values > 0 else {
-            column.appendNull()
+            appendEmpty(slot, column)
             return
         }
         let average = slot.call.function == .average
@@ -445,7 +453,9 @@ final class Accumulators {
         case .minimumBytes, .maximumBytes:
             let held = (state + 16).load(as: HeldBytes.self)
             column.append(bytes: ByteRef(start: held.start!, count: Int(held.count)))
-        case .moments, .text, .firstCell, .lastCell, .cells, .multiset: appendCollected(slot, state, column)
+        case .percentile: weighted(state).append(slot.call, to: column)
+        case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
+            appendCollected(slot, state, column)
         }
     }
 

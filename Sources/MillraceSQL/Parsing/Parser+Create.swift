@@ -65,11 +65,7 @@ extension Parser {
         }
         if accept(words: "WITH") { table.options = try parseOptions() }
         if accept(words: "LIKE") { table.like = try parseLike() }
-        if isWord("AS") {
-            throw unsupported(
-                "CREATE TABLE AS", at: token.range,
-                hint: "Write CREATE TABLE with columns, then INSERT INTO … SELECT ….")
-        }
+        if accept(words: "AS") { table.query = try parseQuery() }
         return table
     }
 

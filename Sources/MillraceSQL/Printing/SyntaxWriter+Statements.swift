@@ -74,6 +74,10 @@ extension SyntaxWriter {
             write(like.source)
             if !like.options.isEmpty { text += " (" + like.options.joined(separator: " ") + ")" }
         }
+        if let query = table.query {
+            text += " AS\n"
+            write(query)
+        }
     }
 
     private mutating func write(_ column: CreateTableSyntax.Column) {

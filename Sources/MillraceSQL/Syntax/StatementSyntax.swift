@@ -74,6 +74,8 @@ public struct CreateTableSyntax: Hashable, Sendable {
     public var partitionKeys: [Identifier]
     public var options: [OptionSyntax]
     public var like: Like?
+    /// `AS SELECT …`: the query whose rows the table gets; its columns are added to those that are declared.
+    public var query: QuerySyntax?
     public init(
         name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Column],
         watermarks: [Watermark] = [], primaryKey: [Identifier] = [], partitionKeys: [Identifier] = [],
