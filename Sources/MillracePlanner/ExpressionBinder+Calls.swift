@@ -64,6 +64,7 @@ extension ExpressionBinder {
         case "TRIM": return trim(arguments, range)
         case "INSTR" where arguments.count == 2: return plain("POSITION", [arguments[1], arguments[0]], range)
         case "TYPEOF": return typeOf(arguments, range)
+        case "CURRENT_DATABASE" where arguments.isEmpty: return literal(.string("default_database"), .string)
         case "LPAD" where arguments.count == 2, "RPAD" where arguments.count == 2:
             let blank = ExpressionSyntax(.string(" ", isDoubleQuoted: false), range: range)
             return plain(name, arguments + [blank], range)

@@ -274,7 +274,11 @@ final class ExpressionBinder {
     func unify(_ parts: [(Bound, SourceRange)], _ what: String) -> [Bound]? {
         var type: DataType = .null
         for (bound, range) in parts {
-            guard let common = Coercion.common(type, bound.type) else {
+            let isFunction = what == "COALESCE" || what == "GREATEST" || what == "LEAST"
+            let common =
+                isFunction
+                ? Coercion.common(type, bound.type) : Coercion.leastRestrictive(type, bound.type)
+            guard let common else {
                 log.error("\(what) mixes \(type) and \(bound.type)", at: range, hint: "Write a CAST.")
                 return nil
             }

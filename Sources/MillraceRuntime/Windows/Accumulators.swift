@@ -218,11 +218,11 @@ final class Accumulators {
             for i in 0..<count {
                 foldBytes(records[i] + offset, cells[Int(rows[i])], minimum: slot.kind == .minimumBytes)
             }
-        case .moments where slot.partsOffset >= 0:
-            addMomentsInParts(slot, argument!, rows, records, slices, count)
         case .percentile:
             let weights = slot.call.weight.map { batch.columns[$0] }
             for i in 0..<count { weigh(argument!, weights, Int(rows[i]), records[i] + offset) }
+        case .moments where slot.partsOffset >= 0:
+            addMomentsInParts(slot, argument!, rows, records, slices, count)
         case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
             for i in 0..<count { collect(slot, argument!, Int(rows[i]), records[i] + offset) }
         }
