@@ -67,7 +67,7 @@ final class ScriptBinder {
     func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
-        if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
+        if key.text == "execution.runtime-mode" { query.mode = QueryBinder.RuntimeMode(setting: text) }
         if key.text == "table.local-time-zone" {
             guard let rules = text == "default" ? .utc : ZoneRules.named(text) else {
                 log.error(
