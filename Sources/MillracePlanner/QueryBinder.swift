@@ -20,10 +20,23 @@ final class QueryBinder {
     private var scans: [ScanKey: LogicalNode] = [:]
     /// What a new node belongs to, for dead letters and explain.
     var object = "query"
-    /// `SET 'execution.runtime-mode' = 'streaming'`: bounded input gives changes as a stream would, as in Flink.
-    var isStreaming = false
     /// `SET 'table.exec.emit.…'`.
     var emission = EmitSettings()
+    var mode = RuntimeMode.automatic
+    /// Bounded input gives changes as a stream would.
+    var isStreaming: Bool { mode == .streaming }
+
+    /// `SET 'execution.runtime-mode' = '…'`
+    enum RuntimeMode: String {
+        /// Bounded input is read as a stream, but only final rows are written.
+        case automatic
+        /// As Flink's streaming mode.
+        case streaming
+        /// As Flink's batch mode: bounded input has no watermark before its end, so no row is late.
+        case batch
+
+        init(setting: String?) { self = setting.flatMap { RuntimeMode(rawValue: $0.lowercased()) } ?? .automatic }
+    }
 
     private struct ScanKey: Hashable {
         var name: String
@@ -254,6 +267,9 @@ final class QueryBinder {
         }
         let scan = TableScan(table: table, options: values, isBounded: connector.isBounded(values))
         let node = TableScanBinder(functions: functions, log: DiagnosticLog()).bind(scan)
+        if mode == .batch, scan.isBounded, let type = scan.watermark?.plan.expression.type {
+            scan.watermark?.plan.expression = .literal(.null, type)
+        }
         scans[key] = node
         return node
     }

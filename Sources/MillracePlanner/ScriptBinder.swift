@@ -66,7 +66,7 @@ final class ScriptBinder {
     func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
-        if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
+        if key.text == "execution.runtime-mode" { query.mode = QueryBinder.RuntimeMode(setting: text) }
         if let fault = query.emission.set(key.text, text) {
             log.error("setting \"\(key.text)\" \(fault)", at: value.range)
         }
