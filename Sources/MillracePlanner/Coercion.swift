@@ -36,7 +36,8 @@ enum Coercion {
         }
         if a.isInteger, b.isInteger {
             let type = integerRank(a) >= integerRank(b) ? a : b
-            return (type, type, type)
+            // A remainder is smaller than its divisor, and has its type.
+            return (type, type, function == .modulo ? b : type)
         }
         guard let (p1, s1) = a.exactPrecision, let (p2, s2) = b.exactPrecision else { return nil }
         let result: DataType

@@ -16,14 +16,9 @@ struct InsertBinder {
     }
 
     func bind(_ syntax: InsertSyntax) -> LogicalNode? {
-        if syntax.isOverwrite { log.error("INSERT OVERWRITE is not supported on a stream", at: syntax.target.range) }
-        return bind(syntax, query.query(syntax.query, isTop: true))
-    }
-
-    /// - Parameter rows: the query, bound; nil after an error.
-    func bind(_ syntax: InsertSyntax, _ rows: LogicalNode?) -> LogicalNode? {
         let table = self.table(syntax.target)
-        let node = withStaticKeys(syntax, rows)
+        if syntax.isOverwrite { log.error("INSERT OVERWRITE is not supported on a stream", at: syntax.target.range) }
+        let node = withStaticKeys(syntax, query.query(syntax.query, isTop: true))
         guard let table, let node, !table.isBroken else { return nil }
         guard let (options, connector) = query.merged(table, hints: syntax.options) else { return nil }
         guard connector.roles.contains(.sink) else {

@@ -100,6 +100,9 @@ final class OverBinder {
             isNullable = aggregate.isNullable
             if window.frame == nil { window.frame = .range(nil) }
             bound.window = window
+            if let moments = OverMoments.Statistic(aggregate) {
+                return OverMoments(rows, range) { self.call($0, like: bound) }.bind(moments, aggregate)
+            }
         case _ where Self.functionNames.contains(name):
             return fail(
                 "\(name) is not supported", range,
@@ -109,6 +112,23 @@ final class OverBinder {
         }
         calls.append(bound)
         return Bound(.column(Self.place + calls.count - 1, bound.type), isNullable: isNullable)
+    }
+
+    /// The column of an aggregate over the frame of `template`; the same one for the same aggregate.
+    private func call(_ aggregate: BoundAggregate, like template: Call) -> Bound {
+        var call = template
+        call.aggregate = aggregate
+        call.type = aggregate.type
+        let known = calls.firstIndex { other in
+            guard let mine = other.aggregate, other.window == call.window, mine.filter == nil, !mine.isDistinct else {
+                return false
+            }
+            return mine.function == aggregate.function && mine.type == aggregate.type
+                && mine.argument?.expression == aggregate.argument?.expression
+        }
+        if known == nil { calls.append(call) }
+        return Bound(
+            .column(Self.place + (known ?? calls.count - 1), aggregate.type), isNullable: aggregate.function != .count)
     }
 
     /// LAG(value [, offset [, default]]): its offset.

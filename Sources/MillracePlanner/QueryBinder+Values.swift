@@ -7,7 +7,8 @@ extension QueryBinder {
         let connector = ConnectorDescriptor(name: "datagen", roles: [.scan], options: [], isBounded: { _ in true })
         let table = CatalogTable(
             name: "VALUES", range: .none, columns: [], watermark: nil, primaryKey: [], optionSyntax: [],
-            connector: connector, options: ["number-of-rows": "1"])
+            connector: connector, options: ["number-of-rows": "1"],
+            definition: CreateTableSyntax(name: ObjectName([Identifier("VALUES", range: .none)]), columns: []))
         let scan = TableScan(table: table, options: table.options, isBounded: true)
         return LogicalNode(.scan(scan), inputs: [], columns: [], object: table.name)
     }

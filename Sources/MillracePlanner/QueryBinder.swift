@@ -35,6 +35,18 @@ final class QueryBinder {
         self.functions = functions
     }
 
+    /// Adds a name to the catalog. What was bound before keeps its meaning.
+    func define(_ name: ObjectName, _ entry: Catalog.Entry, isTemporary: Bool) {
+        forget(name)
+        catalog.add(name, entry, isTemporary: isTemporary)
+    }
+
+    /// The name will mean something else: a later use is a scan of its own.
+    func forget(_ name: ObjectName) {
+        let key = catalog.key(name)
+        scans = scans.filter { $0.key.name != key }
+    }
+
     func binder(_ scope: Scope, _ place: String) -> ExpressionBinder {
         ExpressionBinder(scope: scope, log: log, functions: functions, place: place)
     }

@@ -55,7 +55,7 @@ enum Keywords {
         let explain = "Run millrace explain FILE to see tables and plans."
         let builtIn = "Connectors, formats and functions are built in."
         return [
-            "USE": namespace, "CREATE CATALOG": namespace, "CREATE DATABASE": namespace, "CREATE SCHEMA": namespace,
+            "USE": namespace, "CREATE CATALOG": namespace, "CREATE SCHEMA": namespace,
             "DROP": whole, "ALTER": whole, "UPDATE": upsert, "DELETE": upsert, "MERGE": upsert, "UPSERT": upsert,
             "TRUNCATE": upsert, "EXPLAIN": explain, "SHOW": explain, "DESCRIBE": explain, "DESC": explain,
             "ADD": builtIn, "LOAD": builtIn, "UNLOAD": builtIn, "REMOVE": builtIn, "CREATE FUNCTION": builtIn,

@@ -77,7 +77,6 @@ extension Parser {
             try expect(";")
             return .statementSet(try parseStatementSet())
         }
-        if isWord("DROP"), let drop = try parseDrop() { return drop }
         if accept(words: "SET") {
             if isName() { throw unquotedSetting() }
             let key = try parseString("an option name in quotes")
@@ -87,6 +86,7 @@ extension Parser {
         if isWord("SHOW"), isWord("FUNCTIONS", ahead: 1) || isWord("USER", ahead: 1) && isWord("FUNCTIONS", ahead: 2) {
             return try parseShowFunctions()
         }
+        if let statement = try parseCatalogStatement() { return .catalog(statement) }
         if isQueryStart() || isSign("(") {
             throw Diagnostic(
                 "query has no target", at: start.range,
@@ -113,16 +113,6 @@ extension Parser {
         return .showFunctions(isUser: isUser, like: try parseString("a pattern in quotes").text, isNegated: isNegated)
     }
 
-    /// DROP of what a file can define; nil for other things.
-    private mutating func parseDrop() throws(Diagnostic) -> StatementSyntax.Kind? {
-        let at = isWord("TEMPORARY", ahead: 1) ? 2 : 1
-        guard isWord("TABLE", ahead: at) || isWord("VIEW", ahead: at) else { return nil }
-        let isView = isWord("VIEW", ahead: at)
-        index += at + 1
-        let ifExists = accept(words: "IF", "EXISTS")
-        return .drop(try parseObjectName(isView ? "a view name" : "a table name"), isView: isView, ifExists: ifExists)
-    }
-
     /// Whether the second word of a statement is part of its name: TABLE in `ALTER TABLE t`, not `t` in `UPDATE t`.
     private func isUpperOrReserved(_ token: Token) -> Bool {
         [
@@ -134,7 +124,7 @@ extension Parser {
     }
 
     /// The inserts up to `END`. An error in one does not hide those behind it.
-    private mutating func parseStatementSet() throws(Diagnostic) -> [InsertSyntax] {
+    mutating func parseStatementSet() throws(Diagnostic) -> [InsertSyntax] {
         var inserts: [InsertSyntax] = []
         let start = previousRange
         while !accept(words: "END") {
@@ -165,7 +155,7 @@ extension Parser {
         return inserts
     }
 
-    private mutating func parseInsert() throws(Diagnostic) -> InsertSyntax {
+    mutating func parseInsert() throws(Diagnostic) -> InsertSyntax {
         let start = token.range
         try expect(words: "INSERT")
         let isOverwrite = accept(words: "OVERWRITE")

@@ -6,21 +6,13 @@ extension SyntaxWriter {
         case .createModel(let model): write(model)
         case .insert(let insert): write(insert)
         case .statementSet(let inserts):
-            text += "EXECUTE STATEMENT SET BEGIN\n"
-            for insert in inserts {
-                write(insert)
-                text += ";\n"
-            }
-            text += "END"
+            writeSet(inserts, "EXECUTE STATEMENT SET BEGIN\n")
+        case .catalog(let statement): write(statement)
         case .set(let key, let value):
             text += "SET "
             writeString(key.text)
             text += " = "
             writeString(value.text)
-        case .drop(let name, let isView, let ifExists):
-            text += isView ? "DROP VIEW " : "DROP TABLE "
-            if ifExists { text += "IF EXISTS " }
-            write(name)
         case .showFunctions(let isUser, let like, let isNegated):
             text += isUser ? "SHOW USER FUNCTIONS" : "SHOW FUNCTIONS"
             if let like {
@@ -40,26 +32,11 @@ extension SyntaxWriter {
         text += ")"
     }
 
-    private mutating func write(_ table: CreateTableSyntax) {
+    mutating func write(_ table: CreateTableSyntax) {
         text += table.isTemporary ? "CREATE TEMPORARY TABLE " : "CREATE TABLE "
         if table.ifNotExists { text += "IF NOT EXISTS " }
         write(table.name)
-        var elements: [(inout SyntaxWriter) -> Void] = table.columns.map { column in { $0.write(column) } }
-        for watermark in table.watermarks {
-            elements.append {
-                $0.text += "WATERMARK FOR "
-                $0.write(watermark.column)
-                $0.text += " AS "
-                $0.write(watermark.expression)
-            }
-        }
-        if !table.primaryKey.isEmpty {
-            elements.append {
-                $0.text += "PRIMARY KEY "
-                $0.writeColumns(table.primaryKey)
-                $0.text += " NOT ENFORCED"
-            }
-        }
+        let elements = elements(of: table)
         if !elements.isEmpty { writeLines(elements) }
         if !table.partitionKeys.isEmpty {
             text += " PARTITIONED BY "
@@ -78,6 +55,27 @@ extension SyntaxWriter {
             text += " AS\n"
             write(query)
         }
+    }
+
+    /// Columns, watermarks and the primary key.
+    func elements(of table: CreateTableSyntax) -> [(inout SyntaxWriter) -> Void] {
+        var elements: [(inout SyntaxWriter) -> Void] = table.columns.map { column in { $0.write(column) } }
+        for watermark in table.watermarks {
+            elements.append {
+                $0.text += "WATERMARK FOR "
+                $0.write(watermark.column)
+                $0.text += " AS "
+                $0.write(watermark.expression)
+            }
+        }
+        if !table.primaryKey.isEmpty {
+            elements.append {
+                $0.text += "PRIMARY KEY "
+                $0.writeColumns(table.primaryKey)
+                $0.text += " NOT ENFORCED"
+            }
+        }
+        return elements
     }
 
     private mutating func write(_ column: CreateTableSyntax.Column) {
@@ -102,8 +100,8 @@ extension SyntaxWriter {
         if column.isPrimaryKey { text += " PRIMARY KEY NOT ENFORCED" }
     }
 
-    private mutating func write(_ view: CreateViewSyntax) {
-        text += "CREATE VIEW "
+    mutating func write(_ view: CreateViewSyntax) {
+        text += view.isTemporary ? "CREATE TEMPORARY VIEW " : "CREATE VIEW "
         if view.ifNotExists { text += "IF NOT EXISTS " }
         write(view.name)
         if !view.columns.isEmpty {
@@ -133,7 +131,7 @@ extension SyntaxWriter {
         }
     }
 
-    private mutating func write(_ insert: InsertSyntax) {
+    mutating func write(_ insert: InsertSyntax) {
         text += insert.isOverwrite ? "INSERT OVERWRITE " : "INSERT INTO "
         write(insert.target)
         writeHint(insert.options)

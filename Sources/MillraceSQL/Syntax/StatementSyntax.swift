@@ -14,8 +14,7 @@ public struct StatementSyntax: Hashable, Sendable {
         case insert(InsertSyntax)
         case statementSet([InsertSyntax])
         case set(key: StringSyntax, value: StringSyntax)
-        /// `DROP TABLE t`: the name is free again.
-        case drop(ObjectName, isView: Bool, ifExists: Bool)
+        case catalog(CatalogStatement)
         /// `SHOW [USER] FUNCTIONS [[NOT] LIKE 'pattern']`
         case showFunctions(isUser: Bool, like: String?, isNegated: Bool)
     }
@@ -79,8 +78,9 @@ public struct CreateTableSyntax: Hashable, Sendable {
     public init(
         name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Column],
         watermarks: [Watermark] = [], primaryKey: [Identifier] = [], partitionKeys: [Identifier] = [],
-        options: [OptionSyntax] = [], like: Like? = nil
+        options: [OptionSyntax] = [], like: Like? = nil, query: QuerySyntax? = nil
     ) {
+        self.query = query
         self.name = name
         self.ifNotExists = ifNotExists
         self.isTemporary = isTemporary
@@ -98,7 +98,12 @@ public struct CreateViewSyntax: Hashable, Sendable {
     public var ifNotExists: Bool
     public var columns: [Identifier]
     public var query: QuerySyntax
-    public init(name: ObjectName, ifNotExists: Bool = false, columns: [Identifier], query: QuerySyntax) {
+    public var isTemporary: Bool
+    public init(
+        name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Identifier],
+        query: QuerySyntax
+    ) {
+        self.isTemporary = isTemporary
         self.name = name
         self.ifNotExists = ifNotExists
         self.columns = columns
