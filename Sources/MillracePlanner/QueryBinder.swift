@@ -22,6 +22,10 @@ final class QueryBinder {
     var object = "query"
     /// `SET 'execution.runtime-mode' = 'streaming'`: bounded input gives changes as a stream would, as in Flink.
     var isStreaming = false
+    /// `SET 'over.emit'`.
+    var overEmission = OverPlan.Emission.watermark
+    /// `SET 'table.exec.state.ttl'`; nil: for ever.
+    var stateTTLMilliseconds: Int64?
 
     private struct ScanKey: Hashable {
         var name: String

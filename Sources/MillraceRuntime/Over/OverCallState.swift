@@ -78,12 +78,27 @@ struct OverCallLayout {
 /// leaves the frame must not stay behind as NaN.
 struct RetractableSum {
     var finite = 0.0
+    /// What rounding has taken from `finite`, where it is kept.
+    var rest = 0.0
     var positiveInfinities: Int32 = 0
     var negativeInfinities: Int32 = 0
     var nans: Int32 = 0
 
-    mutating func add(_ value: Double, sign: Double, isFloat: Bool) {
-        if value.isFinite {
+    /// - Parameter isExact: keeps what rounding takes (Knuth's two-sum), so that the order of additions and subtractions
+    ///   leaves no trace but in the last of some hundred bits.
+    mutating func add(_ value: Double, sign: Double, isFloat: Bool, isExact: Bool) {
+        if value.isFinite, isExact {
+            let term = sign * value
+            let sum = finite + term
+            guard sum.isFinite else {
+                (finite, rest) = (sum, 0)
+                return
+            }
+            let rounded = sum - finite
+            rest += (finite - (sum - rounded)) + (term - rounded)
+            finite = sum + rest
+            rest -= finite - sum
+        } else if value.isFinite {
             let sum = finite + sign * value
             finite = isFloat ? Double(Float(sum)) : sum
         } else if value.isNaN {
