@@ -27,22 +27,22 @@ final class OverAggregates {
     private let pool: RecordPool
     /// Rows leave the frame.
     private let keepsRows: Bool
-    private let sumsExactly: Bool
+    private let sumsWidely: Bool
     private let text = ByteBuffer(capacity: 64)
 
     /// - Parameters:
     ///   - input: what `rows` holds and the calls' columns name.
     ///   - keepsRows: rows are taken back again.
-    ///   - sumsExactly: sums of DOUBLE are kept twice as wide, so that they hardly depend on the order in which rows came and
+    ///   - sumsWidely: sums of DOUBLE are kept twice as wide, so that they hardly depend on the order in which rows came and
     ///     left. Flink's are not.
     init(
         _ calls: [OverCall], rows: RowStore, store: StateStore, input: Schema, keepsRows: Bool,
-        sumsExactly: Bool = false
+        sumsWidely: Bool = false
     ) throws(Diagnostic) {
         self.rows = rows
         self.store = store
         self.keepsRows = keepsRows
-        self.sumsExactly = sumsExactly
+        self.sumsWidely = sumsWidely
         types = input.fields.map(\.type)
         var layouts: [OverCallLayout] = []
         for (index, call) in calls.enumerated() {
@@ -107,8 +107,12 @@ final class OverAggregates {
         case .count: break
         case .sumInteger, .sumDouble, .sumFloat, .sumDecimal: sum(call, slot, record + 16, isAdded: true)
         case .moments:
-            (record + 16).assumingMemoryBound(to: Moments.self).pointee.add(
-                rows.columns[call.argument!].double(at: Int(slot)), count: count.pointee)
+            let value = rows.columns[call.argument!].double(at: Int(slot))
+            if sumsWidely {
+                addMoment(value, record, sign: 1)
+            } else {
+                (record + 16).assumingMemoryBound(to: Moments.self).pointee.add(value, count: count.pointee)
+            }
         case .minimum, .maximum: addExtreme(index, call, slot, state)
         case .first: if keepsRows || state.queues[index].isEmpty { hold(index, slot, state) }
         case .last:
@@ -144,10 +148,24 @@ final class OverAggregates {
             // What rounding has left behind goes with the last value.
             if count.pointee == 0 { (record + 16).initializeMemory(as: UInt8.self, repeating: 0, count: 32) }
         case .moments:
-            (record + 16).assumingMemoryBound(to: Moments.self).pointee.remove(
-                rows.columns[call.argument!].double(at: Int(slot)), count: count.pointee)
+            let value = rows.columns[call.argument!].double(at: Int(slot))
+            if sumsWidely {
+                addMoment(value, record, sign: -1)
+                if count.pointee == 0 { (record + 16).initializeMemory(as: UInt8.self, repeating: 0, count: 32) }
+            } else {
+                (record + 16).assumingMemoryBound(to: Moments.self).pointee.remove(value, count: count.pointee)
+            }
         case .minimum, .maximum, .first, .last, .listAgg, .arrayAgg, .collect:
             if state.queues[index].first == slot { rows.release(state.queues[index].removeFirst()) }
+        }
+    }
+
+    /// Of what is not finite only the number is kept, behind the count.
+    private func addMoment(_ value: Double, _ record: UnsafeMutableRawPointer, sign: Double) {
+        if value.isFinite {
+            (record + 16).assumingMemoryBound(to: WideMoments.self).pointee.add(value, sign: sign)
+        } else {
+            (record + 8).assumingMemoryBound(to: Int64.self).pointee += Int64(sign)
         }
     }
 
@@ -164,8 +182,8 @@ final class OverAggregates {
             value.assumingMemoryBound(to: Int128.self).pointee &+= isAdded ? cell : 0 &- cell
         default:
             value.assumingMemoryBound(to: RetractableSum.self).pointee.add(
-                column.doubles[row], sign: isAdded ? 1 : -1, isFloat: call.kind == .sumFloat && !sumsExactly,
-                isExact: sumsExactly)
+                column.doubles[row], sign: isAdded ? 1 : -1, isFloat: call.kind == .sumFloat && !sumsWidely,
+                isWide: sumsWidely)
         }
     }
 
@@ -252,7 +270,15 @@ final class OverAggregates {
             column.append(double: aggregate.type == .float ? Double(Float(result)) : result)
         case .sumDecimal: appendDecimal(value.load(as: Int128.self), count, aggregate, types[argument], column)
         case .moments:
-            value.load(as: Moments.self).append(aggregate.function, count: count, type: aggregate.type, to: column)
+            var moments = Moments()
+            if !sumsWidely {
+                moments = value.load(as: Moments.self)
+            } else if (value - 8).load(as: Int64.self) > 0 {
+                moments.squares = .nan
+            } else {
+                moments = value.load(as: WideMoments.self).moments(count: count)
+            }
+            moments.append(aggregate.function, count: count, type: aggregate.type, to: column)
         case .minimum, .maximum, .first:
             rows.append(argument, state.queues[index].first!, to: column, copyingInto: arena)
         case .last: rows.append(argument, state.queues[index].last!, to: column, copyingInto: arena)

@@ -88,8 +88,11 @@ struct OverArrivalFrame {
     // MARK: - A row out of order
 
     /// Answers a row that belongs at `position`, before rows that have come already, from the rows of its own frame.
+    ///
+    /// - Parameter floor: rows before this position are not there any more.
     mutating func answerEarlier(
-        _ slot: Int32, time: Int64, at position: Int, _ timeline: KeyTimeline, horizon: Int64, arena: BatchArena
+        _ slot: Int32, time: Int64, at position: Int, floor: Int, _ timeline: KeyTimeline, horizon: Int64,
+        arena: BatchArena
     ) {
         if isUnbounded {
             add(slot, timeline.states[index])
@@ -98,7 +101,7 @@ struct OverArrivalFrame {
         }
         var first = timeline.first(from: oldest(at: time, horizon))
         if let preceding { first = max(first, position - preceding) }
-        first = min(first, position)
+        first = min(max(first, floor), position)
         let current = timeline.firsts[index]
         // What the frame holds now and the row's own does not, and the other way round.
         let behind = max(current, position)..<timeline.end

@@ -93,7 +93,7 @@ public final class OverArrivalOperator: Operator {
             for part in parts where !part.calls.isEmpty {
                 let aggregates = try OverAggregates(
                     part.calls, rows: rows, store: store, input: schema, keepsRows: span != nil || preceding != nil,
-                    sumsExactly: true)
+                    sumsWidely: true)
                 frames.append(
                     OverArrivalFrame(
                         index: frames.count, span: span, preceding: preceding, aggregates: aggregates,
@@ -202,15 +202,18 @@ public final class OverArrivalOperator: Operator {
             for index in frames.indices {
                 frames[index].answerNewest(slot, time: time, timeline, horizon: horizon, arena: arena)
             }
-            for lag in lags { append(lag, slot, time, at: timeline.end, timeline, horizon) }
+            for lag in lags { append(lag, slot, time, at: timeline.end, floor: timeline.start, timeline, horizon) }
             if isKept { timeline.append(KeyTimeline.Entry(time: time, slot: slot)) }
         } else {
             let position = timeline.end(through: time)
+            // Older rows may be there still, or not: they do not count.
+            let floor = min(
+                retention == nil ? timeline.end : timeline.first(from: horizon), timeline.end - kept)
             for index in frames.indices {
                 frames[index].answerEarlier(
-                    slot, time: time, at: position, timeline, horizon: horizon, arena: arena)
+                    slot, time: time, at: position, floor: floor, timeline, horizon: horizon, arena: arena)
             }
-            for lag in lags { append(lag, slot, time, at: position, timeline, horizon) }
+            for lag in lags { append(lag, slot, time, at: position, floor: floor, timeline, horizon) }
             isKept = retention != nil && time >= horizon || timeline.end - position < kept
             if isKept {
                 timeline.insert(KeyTimeline.Entry(time: time, slot: slot), at: position)
@@ -229,14 +232,15 @@ public final class OverArrivalOperator: Operator {
     }
 
     private func append(
-        _ lag: Lag, _ slot: Int32, _ time: Int64, at position: Int, _ timeline: KeyTimeline, _ horizon: Int64
+        _ lag: Lag, _ slot: Int32, _ time: Int64, at position: Int, floor: Int, _ timeline: KeyTimeline,
+        _ horizon: Int64
     ) {
         let place = position - lag.offset
         if lag.offset == 0 {
             rows.append(lag.argument, slot, to: lag.column, copyingInto: arena)
             return
         }
-        if place >= timeline.start {
+        if place >= max(floor, timeline.start) {
             let entry = timeline[place]
             if lag.spanMilliseconds.map({ entry.time >= horizon && time - entry.time <= $0 }) ?? true {
                 rows.append(lag.argument, entry.slot, to: lag.column, copyingInto: arena)

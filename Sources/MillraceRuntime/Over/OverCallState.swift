@@ -77,30 +77,18 @@ struct OverCallLayout {
 /// The sum of DOUBLE values, of which some may be taken back: what is not finite is counted, not added, for an infinity that
 /// leaves the frame must not stay behind as NaN.
 struct RetractableSum {
-    var finite = 0.0
-    /// What rounding has taken from `finite`, where it is kept.
-    var rest = 0.0
-    var positiveInfinities: Int32 = 0
-    var negativeInfinities: Int32 = 0
-    var nans: Int32 = 0
+    private var sum = WideSum()
+    private var positiveInfinities: Int32 = 0
+    private var negativeInfinities: Int32 = 0
+    private var nans: Int32 = 0
 
-    /// - Parameter isExact: keeps what rounding takes (Knuth's two-sum), so that the order of additions and subtractions
-    ///   leaves no trace but in the last of some hundred bits.
-    mutating func add(_ value: Double, sign: Double, isFloat: Bool, isExact: Bool) {
-        if value.isFinite, isExact {
-            let term = sign * value
-            let sum = finite + term
-            guard sum.isFinite else {
-                (finite, rest) = (sum, 0)
-                return
-            }
-            let rounded = sum - finite
-            rest += (finite - (sum - rounded)) + (term - rounded)
-            finite = sum + rest
-            rest -= finite - sum
+    /// - Parameter isWide: keeps what rounding takes.
+    mutating func add(_ value: Double, sign: Double, isFloat: Bool, isWide: Bool) {
+        if value.isFinite, isWide {
+            sum.add(sign * value)
         } else if value.isFinite {
-            let sum = finite + sign * value
-            finite = isFloat ? Double(Float(sum)) : sum
+            let next = sum.value + sign * value
+            sum.value = isFloat ? Double(Float(next)) : next
         } else if value.isNaN {
             nans += Int32(sign)
         } else if value > 0 {
@@ -113,6 +101,6 @@ struct RetractableSum {
     var value: Double {
         if nans > 0 || positiveInfinities > 0 && negativeInfinities > 0 { return .nan }
         if positiveInfinities > 0 { return .infinity }
-        return negativeInfinities > 0 ? -.infinity : finite
+        return negativeInfinities > 0 ? -.infinity : sum.value
     }
 }

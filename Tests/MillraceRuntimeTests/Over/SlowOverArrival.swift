@@ -47,7 +47,10 @@ struct SlowOverArrival {
         var cells: [Value] = []
         for frame in plan.frames {
             let span = plan.spanMilliseconds(frame.extent)
-            var before = Array(known[..<place])
+            let floor = min(
+                spans.isEmpty ? known.count : known.firstIndex { $0.time >= horizon } ?? known.count, known.count - kept
+            )
+            var before = Array(known[min(max(0, floor), place)..<place])
             if let span { before = before.filter { $0.time >= max(row.time - span, horizon) } }
             for call in frame.calls {
                 if case .lag(_, let offset, _, _) = call {
