@@ -1,20 +1,24 @@
-import Glibc
 import MillraceCore
 import MillraceRuntime
 
 /// Rows to a file of JSON or CSV lines.
 ///
 /// A path with a file suffix is one file, emptied at the start. Another is a directory: a part file, written under a hidden
-/// name and renamed when the sink closes, numbered so that no older part is replaced.
+/// name and renamed when the sink closes. A partitioned table's path is always a directory, with a directory and a part file
+/// for each value of the keys; the keys stand in the directories' names only.
 final class FileSink: ImmediateSession, Sink {
     private let encoder: any RowEncoder
-    private let buffer = ByteBuffer(capacity: 1 << 16)
     private let path: String
-    private let isDirectory: Bool
-    private var file: Int32 = -1
-    /// Where it is written, and the name it gets at the end (nil for a single file).
-    private var workingPath = ""
-    private var finalPath: String?
+    private let keys: [(name: String, column: Int)]
+    private let defaultName: String
+    /// Of a table without partitions.
+    private let single: PartFile?
+    /// By directory below `path`.
+    private var parts: [String: PartFile] = [:]
+    private let directory = ByteBuffer()
+    private let scratch = ByteBuffer()
+    private var lastDirectory = ""
+    private var last: PartFile?
     static let suffixes = [".json", ".jsonl", ".ndjson", ".csv", ".txt"]
 
     init(_ plan: SinkPlan, formats: any FormatFactory) throws(Diagnostic) {
@@ -27,40 +31,24 @@ final class FileSink: ImmediateSession, Sink {
                 "table \"\(plan.name)\" has no option \"format\"", hint: "Set 'format' to 'json' or 'csv'.")
         }
         self.path = FileSystem.path(path)
-        isDirectory = !FileSink.suffixes.contains { path.lowercased().hasSuffix($0) }
+        keys = plan.partitionKeys.compactMap { name in plan.schema.index(of: name).map { (name: name, column: $0) } }
+        defaultName = plan.options["partition.default-name"] ?? PartitionPath.defaultName
+        let columns = plan.schema.fields.indices.filter { !plan.partitionKeys.contains(plan.schema[$0].name) }
         encoder = try formats.makeEncoder(
-            format: format, part: nil, options: plan.options, schema: plan.schema,
-            columns: Array(0..<plan.schema.count))
-        super.init()
-        try open()
-    }
-
-    deinit { if file >= 0 { Glibc.close(file) } }
-
-    private func open() throws(Diagnostic) {
-        workingPath = path
-        var flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC
-        if isDirectory {
-            let base = path.hasSuffix("/") ? path : path + "/"
-            if FileSystem.facts(path) == nil, mkdir(path, 0o777) != 0, errno != EEXIST {
-                throw FileSystem.failure("create directory", path)
-            }
-            flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
-            var number = 0
-            while true {
-                let name = "part-0-\(number)"
-                workingPath = "\(base).\(name).inprogress.\(getpid())"
-                finalPath = base + name
-                if FileSystem.facts(base + name) == nil, FileSystem.facts(workingPath) == nil { break }
-                number += 1
-            }
+            format: format, part: nil, options: plan.options, schema: plan.schema, columns: Array(columns))
+        let isFile = FileSink.suffixes.contains { path.lowercased().hasSuffix($0) }
+        if !keys.isEmpty {
+            single = nil
+        } else {
+            single = try isFile ? PartFile(replacing: self.path) : PartFile(in: self.path)
         }
-        file = Glibc.open(workingPath, flags, 0o666)
-        if file < 0 { throw FileSystem.failure("create file", workingPath) }
+        super.init()
     }
 
     func write(_ batch: ColumnBatch, reject: (_ row: Int, RowErrorCode, _ detail: String) -> Void) throws(Diagnostic) {
         for row in 0..<batch.count {
+            let part = if let single { single } else { try self.part(of: batch, row) }
+            let buffer = part.buffer
             let start = buffer.count
             do throws(Diagnostic) {
                 try encoder.encode(batch, row: row, into: buffer)
@@ -70,21 +58,34 @@ final class FileSink: ImmediateSession, Sink {
                 buffer.truncate(start)
                 reject(row, .rejectedBySink, error.message)
             }
-            if buffer.count >= 1 << 20 { try flush() }
+            if buffer.count >= 1 << 20 { try part.flush() }
         }
     }
 
+    private func part(of batch: ColumnBatch, _ row: Int) throws(Diagnostic) -> PartFile {
+        directory.clear()
+        PartitionPath.append(batch, row: row, keys: keys, scratch: scratch, defaultName: defaultName, to: directory)
+        let name = directory.text
+        if name == lastDirectory, let last { return last }
+        let part: PartFile
+        if let known = parts[name] {
+            part = known
+        } else {
+            part = try PartFile(in: (path.hasSuffix("/") ? path : path + "/") + name)
+            parts[name] = part
+        }
+        lastDirectory = name
+        last = part
+        return part
+    }
+
     override func flush() throws(Diagnostic) {
-        guard buffer.count > 0 else { return }
-        try FileSystem.writeAll(buffer.bytes, to: file, workingPath)
-        buffer.clear()
+        try single?.flush()
+        for part in parts.values { try part.flush() }
     }
 
     override func finish() throws(Diagnostic) {
-        guard file >= 0 else { return }
-        Glibc.close(file)
-        file = -1
-        guard let finalPath else { return }
-        if rename(workingPath, finalPath) != 0 { throw FileSystem.failure("rename file", workingPath) }
+        try single?.finish()
+        for part in parts.values { try part.finish() }
     }
 }

@@ -1,7 +1,7 @@
 import MillraceCore
 import MillraceRuntime
 
-/// A file, or the files of a directory in name order, record by record. Bounded.
+/// A file, or the files of a directory and those below it in name order, record by record. Bounded.
 ///
 /// Partition = file; offset = record number in it, from 0. A restart skips the records before `replayOffset`.
 final class FileSource: Source {
@@ -9,9 +9,13 @@ final class FileSource: Source {
     private let plan: SourcePlan
     private let limits: Limits
     private let decoder: any RowDecoder
-    /// Field indices that the decoder fills, and those from metadata.
+    /// Field indices that the decoder fills, those from metadata, and those that the file's directory names.
     private let decoded: [Int]
     private let metadata: [(field: Int, key: String)]
+    private let partitionFields: [Int]
+    private let defaultName: String
+    /// Cells of `partitionFields`, by file.
+    private var partitionCells: [[Value]] = []
     private let quote: UInt8?
     private let delimiter: UInt8
     private let escape: UInt8?
@@ -39,16 +43,21 @@ final class FileSource: Source {
         self.limits = limits
         var decoded: [Int] = []
         var metadata: [(field: Int, key: String)] = []
+        var keys: [Int] = []
         for (index, field) in plan.fields.enumerated() {
             switch field.origin {
+            case .physical(let path) where plan.partitionKeys.contains(path.first ?? ""): keys.append(index)
             case .physical: decoded.append(index)
             case .metadata(let key): metadata.append((index, key))
             }
         }
         self.decoded = decoded
         self.metadata = metadata
+        partitionFields = keys
+        defaultName = plan.options["partition.default-name"] ?? PartitionPath.defaultName
         decoder = try formats.makeDecoder(
-            format: format, part: nil, options: plan.options, physical: plan.physicalSchema,
+            format: format, part: nil, options: plan.options,
+            physical: Schema(plan.physicalSchema.fields.filter { !plan.partitionKeys.contains($0.name) }),
             fields: decoded.map { plan.fields[$0] })
         let quotes = format == "csv" && plan.options["csv.disable-quote-character"]?.lowercased() != "true"
         quote = quotes ? plan.options["csv.quote-character"]?.utf8.first ?? 0x22 : nil
@@ -69,14 +78,18 @@ final class FileSource: Source {
                 "no file or directory \"\(path)\" for table \"\(plan.name)\"", hint: "Check the option 'path'.")
         }
         var paths = [path]
-        if found.isDirectory {
-            let base = path.hasSuffix("/") ? path : path + "/"
-            paths = try FileSystem.list(path).map { base + $0 }
-        }
+        if found.isDirectory { paths = try FileSystem.files(path) }
         for path in paths {
             guard let facts = FileSystem.facts(path), !facts.isDirectory else { continue }
             partitions.append(SourcePartition(topic: path, partition: 0))
             self.facts.append(facts)
+            var cells: [Value] = []
+            for index in partitionFields {
+                let field = plan.fields[index]
+                let text = PartitionPath.value(of: field.name, in: path, defaultName: defaultName)
+                cells.append(try PartitionPath.cell(text, field, path))
+            }
+            partitionCells.append(cells)
             nextOffsets.append(positions.first { $0.partition.topic == path }?.replayOffset ?? 0)
         }
         file = 0
@@ -153,6 +166,9 @@ final class FileSource: Source {
         batch.rows.count = rows
         batch.rows.metadata.reserve(rows)
         for row in 0..<rows { batch.rows.metadata.origins[row] = origins[row] }
+        for (field, value) in zip(partitionFields, partitionCells[file]) {
+            batch.rows.columns[field].fill(value, rows: rows, arena: batch.arena)
+        }
         for (field, key) in metadata {
             let facts = facts[file]
             let path = partitions[file].topic

@@ -19,8 +19,20 @@ enum FileSystem {
             modified: Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1000)
     }
 
+    /// Paths of the files in the directory and in those below it, in byte order. Files and directories whose names begin
+    /// with `.` or `_` are left out.
+    static func files(_ path: String) throws(Diagnostic) -> [String] {
+        let base = path.hasSuffix("/") ? path : path + "/"
+        var found: [String] = []
+        for name in try list(path) {
+            guard let facts = facts(base + name) else { continue }
+            if facts.isDirectory { found += try files(base + name) } else { found.append(base + name) }
+        }
+        return found
+    }
+
     /// Names in the directory, in byte order; those that begin with `.` or `_` left out.
-    static func list(_ path: String) throws(Diagnostic) -> [String] {
+    private static func list(_ path: String) throws(Diagnostic) -> [String] {
         guard let directory = opendir(path) else { throw failure("open directory", path) }
         defer { closedir(directory) }
         var names: [String] = []
@@ -31,6 +43,15 @@ enum FileSystem {
             if !name.hasPrefix("."), !name.hasPrefix("_") { names.append(name) }
         }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// The directory and those above it, where they are missing.
+    static func createDirectory(_ path: String) throws(Diagnostic) {
+        if facts(path) != nil || path.isEmpty { return }
+        var parent = path[...]
+        while parent.last == "/" { parent.removeLast() }
+        if let end = parent.lastIndex(of: "/"), end > parent.startIndex { try createDirectory(String(parent[..<end])) }
+        guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure("create directory", path) }
     }
 
     /// `file:` URLs are taken as paths.

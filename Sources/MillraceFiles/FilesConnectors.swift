@@ -11,7 +11,24 @@ public enum FilesConnectors {
                 OptionDescriptor("sink.rolling-policy.file-size", .memory, "Accepted for Flink's sake"),
                 OptionDescriptor("sink.rolling-policy.rollover-interval", .duration, "Accepted for Flink's sake"),
                 OptionDescriptor("sink.rolling-policy.check-interval", .duration, "Accepted for Flink's sake"),
-            ],
+                OptionDescriptor(
+                    "partition.default-name", default: PartitionPath.defaultName,
+                    "PARTITIONED BY: the directory of rows whose key is NULL or empty"),
+            ]
+                // Flink commits partitions by time and tells others; here a part is whole when the sink closes.
+                + [
+                    ("auto-compaction", .boolean), ("compaction.file-size", .memory),
+                    ("sink.partition-commit.trigger", .choice(["process-time", "partition-time"])),
+                    ("sink.partition-commit.delay", .duration), ("sink.partition-commit.watermark-time-zone", .string),
+                    ("sink.partition-commit.policy.kind", .string), ("sink.partition-commit.policy.class", .string),
+                    ("sink.partition-commit.success-file.name", .string),
+                    ("sink.shuffle-by-partition.enable", .boolean),
+                    ("partition.time-extractor.kind", .string), ("partition.time-extractor.class", .string),
+                    ("partition.time-extractor.timestamp-pattern", .string),
+                    ("partition.time-extractor.timestamp-formatter", .string),
+                ].map { (name: String, kind: OptionDescriptor.Kind) in
+                    OptionDescriptor(name, kind, "Accepted for Flink's sake")
+                },
             metadata: [
                 .init("file.path", .string), .init("file.name", .string), .init("file.size", .bigInt),
                 .init("file.modification-time", .timestampLTZ(precision: 3)),

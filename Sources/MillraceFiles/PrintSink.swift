@@ -44,7 +44,8 @@ final class PrintSink: ImmediateSession, Sink {
         buffer.append("]")
     }
 
-    private static func append(_ column: Column, _ row: Int, to buffer: ByteBuffer) {
+    /// One cell as Java prints it.
+    static func append(_ column: Column, _ row: Int, to buffer: ByteBuffer) {
         guard column.isValid(row) else { return buffer.append("null") }
         switch column.type {
         case .boolean: if column.ints[row] != 0 { buffer.append("true") } else { buffer.append("false") }

@@ -4,7 +4,8 @@ import MillraceRuntime
 
 /// One CSV line a message to one row; columns go by position in the physical schema.
 ///
-/// An empty field is NULL unless the column is text. Too few or too many fields are an error, as in Flink.
+/// An empty field is NULL unless the column is text or an ARRAY. Too few or too many fields are an error, as in Flink; when
+/// errors are ignored, missing fields are NULL and a line with too many is left out.
 final class CSVRowDecoder: RowDecoder {
     private let dialect: CSVDialect
     private let width: Int
@@ -67,8 +68,9 @@ final class CSVRowDecoder: RowDecoder {
             var line = messages[index]
             if line.count > 0, line.start[line.count - 1] == 0x0A { line.count -= 1 }
             if line.count > 0, line.start[line.count - 1] == 0x0D { line.count -= 1 }
-            guard line.count > 0 else { continue }
-            if dialect.allowsComments, line.start[0] == 0x23 { continue }
+            // A blank line is one empty field: too few for most tables, and not worth a dead letter.
+            if line.count == 0, width > 1, !dialect.ignoresErrors { continue }
+            if dialect.allowsComments, line.count > 0, line.start[0] == 0x23 { continue }
             if let detail = decode(line, into: columns, row: row, arena) {
                 if !dialect.ignoresErrors { failures.append(DecodeFailure(message: Int32(index), detail: detail)) }
             } else {
@@ -83,7 +85,8 @@ final class CSVRowDecoder: RowDecoder {
     private func decode(_ line: ByteRef, into columns: [Column], row: Int, _ arena: BatchArena) -> String? {
         guard millrace_utf8_valid(line.start, line.count) != 0 else { return "invalid UTF-8" }
         guard dialect.split(line, into: &fields, arena: arena) else { return "malformed CSV" }
-        if fields.count != width && !dialect.ignoresErrors {
+        // Missing fields can be NULL, but nobody knows what a field too many is.
+        if fields.count > width || (fields.count < width && !dialect.ignoresErrors) {
             return "expected \(width) fields, found \(fields.count)"
         }
         for (target, column) in zip(targets, columns) {
@@ -108,11 +111,15 @@ final class CSVRowDecoder: RowDecoder {
     }
 
     private func write(_ text: ByteRef, _ column: Column, _ row: Int, _ arena: BatchArena) -> Bool {
-        if dialect.isNull(text) || (text.count == 0 && !column.type.isCharacter) {
+        if dialect.isNull(text) || (text.count == 0 && !column.type.isCharacter && column.layout != .list) {
             column.writeNull(at: row)
             return true
         }
         switch column.type {
+        case .array where text.count == 0:
+            column.lists[row] = ListRef(start: Int32(column.children[0].count), count: 0)
+            column.states[row] = CellState.valid
+            return true
         case .row:
             let elements = dialect.elements(text)
             for (i, child) in column.children.enumerated() {

@@ -43,6 +43,9 @@ public struct Formats: FormatFactory {
                 OptionDescriptor("array-element-delimiter", default: ";", "Between the elements of an ARRAY or ROW"),
                 OptionDescriptor("escape-character", .string, "Takes the next character as it is"),
                 OptionDescriptor("null-literal", .string, "Text that stands for NULL"),
+                OptionDescriptor(
+                    "write-bigdecimal-in-scientific-notation", .boolean, default: "true",
+                    "Accepted for Flink's sake; decimals keep their scale"),
             ]),
     ]
 

@@ -380,7 +380,7 @@ final class AggregateBinder {
     private func bindAggregate(_ call: CallSyntax, _ range: SourceRange) -> Bound? {
         guard let aggregate = AggregateCallBinder(inputBinder).bind(call, range) else { return nil }
         let bound = aggregate.call { slot($0, isNullable: $1) }
-        let isCount = [.count, .countAll, .collect].contains(bound.function)
+        let isCount = [.count, .countAll, .collect, .jsonArrayAgg, .jsonObjectAgg].contains(bound.function)
         let isNullable = aggregate.isNullable || !isCount && (syntax.groupBy.isEmpty || grouping.hasSets)
         let index: Int
         if let known = aggregates.firstIndex(where: { $0.call == bound }) {
@@ -457,12 +457,7 @@ final class AggregateBinder {
             func moved(_ index: Int) -> Int { index < input.columns.count ? index : index + shift }
             keySlots = keySlots.map(moved)
             let node = expanded(added.isEmpty ? base : base.appending(added), &keySlots)
-            let moveCalls = calls.map { call in
-                var call = call
-                call.argument = call.argument.map(moved)
-                call.filter = call.filter.map(moved)
-                return call
-            }
+            let moveCalls = calls.map { $0.mapColumns(moved) }
             let result = windowed(node, identity.kind, timeColumn, keySlots, moveCalls, columns, identity)
             guard let condition = Expression.conjunction(absorption.conditions) else { return result }
             return LogicalNode(
@@ -519,6 +514,12 @@ final class AggregateBinder {
         _ node: LogicalNode, _ kind: WindowKind, _ timeColumn: Int, _ keySlots: [Int], _ calls: [AggregateCall],
         _ columns: [OutputColumn], _ identity: WindowIdentity? = nil
     ) -> LogicalNode {
+        // Older group windows, SESSION and aggregates that cannot be merged have one phase in Flink, and so has what follows
+        // on a window without keys.
+        var addsInParts =
+            identity != nil && calls.allSatisfy { $0.function != .firstValue && $0.function != .lastValue }
+        if case .session = kind { addsInParts = false }
+        if keySlots.isEmpty, node.isBehindKeylessWindow { addsInParts = false }
         let identity = identity ?? WindowIdentity(kind: kind, range: syntax.range)
         func column(_ name: String, _ type: DataType, _ part: WindowColumn.Part) -> OutputColumn {
             let time: TimeAttribute = node.columns[timeColumn].time == .processing ? .processing : .event
@@ -532,7 +533,7 @@ final class AggregateBinder {
             .windowAggregate(
                 WindowAggregatePlan(
                     window: kind, timeColumn: timeColumn, keys: keySlots, aggregates: calls,
-                    allowedLatenessMilliseconds: lateness / 1000)),
+                    allowedLatenessMilliseconds: lateness / 1000, addsInParts: addsInParts)),
             inputs: [node],
             columns: columns + [
                 column("window_start", .timestamp(precision: 3), .start),
@@ -551,5 +552,13 @@ final class AggregateBinder {
             if index >= Place.aggregates { return keyColumns + index - Place.aggregates }
             return index
         }
+    }
+}
+
+extension LogicalNode {
+    /// Whether all rows come from one window aggregate without keys, through projections and filters.
+    fileprivate var isBehindKeylessWindow: Bool {
+        if case .windowAggregate(let aggregate) = kind { return aggregate.keys.isEmpty }
+        return inputs.count == 1 && inputs[0].isBehindKeylessWindow
     }
 }

@@ -9,11 +9,13 @@ struct BoundAggregate {
     var isDistinct = false
     var type: DataType
     var separator = ","
+    var percentages: [Double] = []
+    var weight: Bound?
 
     /// The result may be NULL although a row was folded.
     var isNullable: Bool {
         switch function {
-        case .countAll, .count, .collect: false
+        case .countAll, .count, .collect, .jsonArrayAgg, .jsonObjectAgg: false
         case .stddevSamp, .varSamp: true
         default: argument?.isNullable == true || filter != nil || type.isDecimal
         }
@@ -21,11 +23,14 @@ struct BoundAggregate {
 
     /// `slot`: the column that holds an expression.
     func call(_ slot: (Expression, _ isNullable: Bool) -> Int) -> AggregateCall {
-        AggregateCall(
+        var call = AggregateCall(
             function, argument: argument.map { slot($0.expression, $0.isNullable) },
             filter: filter.map { slot($0, true) },
             // DISTINCT changes nothing for the extremes.
             isDistinct: isDistinct && function != .minimum && function != .maximum, type: type, separator: separator)
+        call.percentages = percentages
+        call.weight = weight.map { slot($0.expression, $0.isNullable) }
+        return call
     }
 }
 
@@ -38,6 +43,7 @@ struct AggregateCallBinder {
     static let names: Set<String> = [
         "COUNT", "COUNTIF", "SUM", "AVG", "MIN", "MAX", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP",
         "VAR_SAMP", "LISTAGG", "FIRST_VALUE", "LAST_VALUE", "COLLECT", "ARRAY_AGG", "APPROX_COUNT_DISTINCT",
+        "PERCENTILE", "JSON_ARRAYAGG", "JSON_OBJECTAGG",
     ]
 
     init(_ binder: ExpressionBinder) { self.binder = binder }
@@ -58,14 +64,16 @@ struct AggregateCallBinder {
             if call.isDistinct { return fail("COUNT(DISTINCT *) is not supported", range) }
             values = []
         }
-        let most = name == "LISTAGG" ? 2 : 1
-        guard values.count <= most, !values.isEmpty || name == "COUNT" else {
-            return fail(
-                "aggregate \(name) takes \(most == 1 ? "1 argument" : "1 or 2 arguments"), not \(values.count)", range)
+        let (least, most) = Self.arity[name, default: (1, 1)]
+        guard values.count <= most, values.count >= least || name == "COUNT" else {
+            let wanted = least == most ? "\(most) argument\(most == 1 ? "" : "s")" : "\(least) or \(most) arguments"
+            return fail("aggregate \(name) takes \(wanted), not \(values.count)", range)
         }
+        if call.leavesOutNull != nil, !name.hasPrefix("JSON_") { return fail("\(name) takes no ON NULL", range) }
         guard let first = values.first else {
             return BoundAggregate(function: .countAll, filter: filter, type: .bigInt)
         }
+        if name == "JSON_ARRAYAGG" || name == "JSON_OBJECTAGG" { return bindJSON(name, call, values, filter) }
         guard let argument = binder.bind(first) else { return nil }
         var result = BoundAggregate(
             function: .count, argument: argument, filter: filter, isDistinct: call.isDistinct, type: .bigInt)
@@ -115,6 +123,18 @@ struct AggregateCallBinder {
                 let present = Expression.call(.isNotNull, [argument.expression], .boolean)
                 result.filter = filter.map { .call(.and, [$0, present], .boolean) } ?? present
             }
+        case "PERCENTILE":
+            guard argument.type.isNumeric else {
+                return fail("PERCENTILE takes a number, not \(argument.type)", first.range)
+            }
+            guard bindPercentages(values[1], &result) else { return nil }
+            if values.count == 3 {
+                guard let weight = binder.bind(values[2]) else { return nil }
+                guard weight.type.isInteger else {
+                    return fail("the frequency of PERCENTILE is a whole number, not \(weight.type)", values[2].range)
+                }
+                result.weight = weight
+            }
         case "COLLECT":
             result.function = .collect
             result.type = .multiset(argument.type)
@@ -137,6 +157,52 @@ struct AggregateCallBinder {
         "SUM": .sum, "AVG": .average, "STDDEV": .stddevSamp, "STDDEV_POP": .stddevPop, "STDDEV_SAMP": .stddevSamp,
         "VARIANCE": .varSamp, "VAR_POP": .varPop, "VAR_SAMP": .varSamp,
     ]
+
+    private static let arity: [String: (Int, Int)] = [
+        "LISTAGG": (1, 2), "PERCENTILE": (2, 3), "JSON_OBJECTAGG": (2, 2),
+    ]
+
+    /// A number from 0 to 1, or an array of such.
+    private func bindPercentages(_ syntax: ExpressionSyntax, _ result: inout BoundAggregate) -> Bool {
+        var items = [syntax]
+        result.function = .percentile
+        result.type = .double
+        if case .arrayValue(let elements) = syntax.kind {
+            items = elements
+            result.type = .array(.double)
+        }
+        for item in items {
+            guard case .number(let text) = item.kind, let value = Double(text), (0...1).contains(value) else {
+                log.error("PERCENTILE takes numbers from 0 to 1", at: item.range)
+                return false
+            }
+            result.percentages.append(value)
+        }
+        if result.percentages.isEmpty {
+            log.error("PERCENTILE takes at least one number from 0 to 1", at: syntax.range)
+        }
+        return !result.percentages.isEmpty
+    }
+
+    /// The items are JSON already when they are aggregated. JSON_OBJECTAGG keeps NULL and JSON_ARRAYAGG leaves it out, unless
+    /// the clause says otherwise.
+    private func bindJSON(
+        _ name: String, _ call: CallSyntax, _ values: [ExpressionSyntax], _ filter: Expression?
+    ) -> BoundAggregate? {
+        let isArray = name == "JSON_ARRAYAGG"
+        var json = JSONSyntax(isArray ? .array : .object, arguments: values)
+        json.leavesOutNull = false
+        let range = values[0].range.through(values[values.count - 1].range)
+        guard let item = binder.bind(ExpressionSyntax(.json(json), range: range)) else { return nil }
+        var result = BoundAggregate(
+            function: isArray ? .jsonArrayAgg : .jsonObjectAgg, argument: item, filter: filter,
+            isDistinct: call.isDistinct, type: .string)
+        if call.leavesOutNull ?? isArray, let value = binder.bind(values[values.count - 1]), value.isNullable {
+            let present = Expression.call(.isNotNull, [value.expression], .boolean)
+            result.filter = filter.map { .call(.and, [$0, present], .boolean) } ?? present
+        }
+        return result
+    }
 
     static func hasOrder(_ type: DataType) -> Bool {
         type.isNumeric || type.isCharacter || type.isTemporal || type == .boolean || type.isInterval || type.isBinary

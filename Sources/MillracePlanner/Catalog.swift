@@ -21,6 +21,7 @@ final class CatalogTable {
     var columns: [Column]
     var watermark: CreateTableSyntax.Watermark?
     var primaryKey: [String]
+    var partitionKeys: [String] = []
     /// As written, variables not filled in: LIKE copies them, hints override them.
     var optionSyntax: [OptionSyntax]
     /// Nil when the connector is unknown.
@@ -28,12 +29,16 @@ final class CatalogTable {
     var options: [String: String]
     /// An error was reported for it: uses stay silent about what is missing.
     var isBroken = false
+    /// The statement that makes it, LIKE and AS filled in: what LIKE copies and ALTER TABLE changes.
+    let definition: CreateTableSyntax
 
     init(
         name: String, range: SourceRange, columns: [Column], watermark: CreateTableSyntax.Watermark?,
         primaryKey: [String],
-        optionSyntax: [OptionSyntax], connector: ConnectorDescriptor?, options: [String: String]
+        optionSyntax: [OptionSyntax], connector: ConnectorDescriptor?, options: [String: String],
+        definition: CreateTableSyntax
     ) {
+        self.definition = definition
         self.name = name
         self.range = range
         self.columns = columns
@@ -63,7 +68,9 @@ final class CatalogView {
     let name: String
     /// Nil when its query has errors.
     let node: LogicalNode?
-    init(name: String, node: LogicalNode?) {
+    let definition: CreateViewSyntax
+    init(name: String, node: LogicalNode?, definition: CreateViewSyntax) {
+        self.definition = definition
         self.name = name
         self.node = node
     }
@@ -78,25 +85,55 @@ struct Catalog {
         /// CREATE failed; uses stay silent.
         case broken
     }
+    static let defaultDatabase = "default_database"
+
     private(set) var entries: [String: Entry] = [:]
     private(set) var order: [String] = []
+    private(set) var databases = [Catalog.defaultDatabase]
+    /// Where names of one part are.
+    var database = Catalog.defaultDatabase
+    private var temporary: Set<String> = []
+    /// Permanent entries behind temporary ones of their names.
+    private var hidden: [String: Entry] = [:]
 
     /// A backticked name with dots is one registered name first; parts joined by dots are the same text.
-    func find(_ name: ObjectName) -> Entry? {
-        entries[Self.plain(name.text)]
+    func find(_ name: ObjectName) -> Entry? { entries[key(name)] }
+
+    func isTemporary(_ name: ObjectName) -> Bool { temporary.contains(key(name)) }
+
+    /// The name without Flink's default catalog and database, with the current one when it has one part.
+    func key(_ name: ObjectName) -> String {
+        var text = name.text
+        let catalog = "default_catalog."
+        if text.hasPrefix(catalog), name.parts.count > 2 { text = String(text.dropFirst(catalog.count)) }
+        let prefix = Catalog.defaultDatabase + "."
+        if text.hasPrefix(prefix), name.parts.count > 1 { return String(text.dropFirst(prefix.count)) }
+        return name.parts.count > 1 || database == Catalog.defaultDatabase ? text : "\(database).\(text)"
     }
 
-    /// The name without Flink's default catalog and database, which every short name is in.
-    private static func plain(_ name: String) -> String {
-        for prefix in ["default_catalog.default_database.", "default_database."] where name.hasPrefix(prefix) {
-            return String(name.dropFirst(prefix.count))
+    mutating func add(_ name: ObjectName, _ entry: Entry, isTemporary: Bool = false) {
+        let key = key(name)
+        if let old = entries.updateValue(entry, forKey: key) {
+            if isTemporary { hidden[key] = old }
+        } else {
+            order.append(key)
         }
-        return name
+        if isTemporary { temporary.insert(key) }
     }
 
-    mutating func add(_ name: String, _ entry: Entry) {
-        let name = Self.plain(name)
-        if entries.updateValue(entry, forKey: name) == nil { order.append(name) }
+    mutating func remove(_ name: ObjectName) {
+        let key = key(name)
+        temporary.remove(key)
+        entries[key] = hidden.removeValue(forKey: key)
+        if entries[key] == nil { order.removeAll { $0 == key } }
+    }
+
+    mutating func addDatabase(_ name: String) { databases.append(name) }
+
+    mutating func removeDatabase(_ name: String) {
+        databases.removeAll { $0 == name }
+        for key in order where key.hasPrefix(name + ".") { entries[key] = nil }
+        order.removeAll { entries[$0] == nil }
     }
 
     var relationNames: [String] {

@@ -29,14 +29,15 @@ enum Coercion {
     )? {
         guard a.isNumeric, b.isNumeric else { return nil }
         if a.isApproximate || b.isApproximate {
-            // FLOAT stays FLOAT with FLOAT and integers; a decimal or DOUBLE beside it makes DOUBLE.
-            let isFloat = [a, b].allSatisfy { $0 == .float || $0.isInteger }
+            // FLOAT stays FLOAT with FLOAT and integers, and in front of DOUBLE; a decimal beside it makes DOUBLE.
+            let isFloat = [a, b].allSatisfy { $0 == .float || $0.isInteger } || a == .float && b == .double
             let type: DataType = isFloat ? .float : .double
             return (type, type, type)
         }
         if a.isInteger, b.isInteger {
             let type = integerRank(a) >= integerRank(b) ? a : b
-            return (type, type, type)
+            // A remainder is smaller than its divisor, and has its type.
+            return (type, type, function == .modulo ? b : type)
         }
         guard let (p1, s1) = a.exactPrecision, let (p2, s2) = b.exactPrecision else { return nil }
         let result: DataType
@@ -62,7 +63,7 @@ enum Coercion {
         if b == .null { return a }
         if a.isNumeric, b.isNumeric {
             if a.isApproximate || b.isApproximate {
-                return [a, b].allSatisfy { $0 == .float || $0.isInteger } ? .float : .double
+                return b == .float && a != .double || a == .float && b.isInteger ? .float : .double
             }
             if a.isInteger, b.isInteger { return integerRank(a) >= integerRank(b) ? a : b }
             guard let (p1, s1) = a.exactPrecision, let (p2, s2) = b.exactPrecision else { return nil }
@@ -96,6 +97,13 @@ enum Coercion {
             return .map(key: key, value: value)
         default: return nil
         }
+    }
+
+    /// The type of CASE, IF, UNION, ARRAY and VALUES, where numbers go together in other ways than in COALESCE.
+    static func leastRestrictive(_ a: DataType, _ b: DataType) -> DataType? {
+        if a == .float, b == .double { return .float }
+        if a == .float && b.isDecimal || a.isDecimal && b == .float { return .double }
+        return common(a, b)
     }
 
     /// The types both operands of a comparison are cast to. Decimals keep their own scales.
@@ -137,7 +145,8 @@ enum Coercion {
         if b == .double { return a.isNumeric }
         if b == .float { return a.isNumeric && a != .double }
         switch (a, b) {
-        case (.timestamp, .timestampLTZ), (.timestampLTZ, .timestamp), (.date, .timestamp), (.date, .timestampLTZ):
+        case (.timestamp, .timestampLTZ), (.timestampLTZ, .timestamp), (.date, .timestamp), (.date, .timestampLTZ),
+            (.timestamp, .date), (.timestamp, .time):
             return true
         case (.array(let x), .array(let y)): return isImplicit(from: x, to: y)
         case (.map(let k, let v), .map(let l, let w)): return isImplicit(from: k, to: l) && isImplicit(from: v, to: w)

@@ -266,6 +266,9 @@ extension AggregateCall.Function {
         case .firstValue: "FIRST_VALUE"
         case .lastValue: "LAST_VALUE"
         case .arrayAgg: "ARRAY_AGG"
+        case .percentile: "PERCENTILE"
+        case .jsonArrayAgg: "JSON_ARRAYAGG"
+        case .jsonObjectAgg: "JSON_OBJECTAGG"
         case .collect: "COLLECT"
         }
     }

@@ -29,10 +29,16 @@ extension ExpressionBinder {
         if let filter = call.filter {
             return fail("FILTER stands only behind an aggregate", filter.range)
         }
+        if name == "STRUCT" { return structure(call.arguments) }
         if let named = call.arguments.first(where: { $0.name != nil }) {
             return fail("function \(name) takes no named arguments", named.value.range)
         }
         let arguments = call.arguments.map(\.value)
+        switch bigQuery(name, arguments, range) {
+        case .bound(let bound): return bound
+        case .failed: return nil
+        case .passed: break
+        }
         switch name {
         case "COALESCE":
             guard !arguments.isEmpty else { return fail("COALESCE takes at least one argument", range) }
@@ -58,6 +64,16 @@ extension ExpressionBinder {
         case "TRIM": return trim(arguments, range)
         case "INSTR" where arguments.count == 2: return plain("POSITION", [arguments[1], arguments[0]], range)
         case "TYPEOF": return typeOf(arguments, range)
+        case "CURRENT_DATABASE" where arguments.isEmpty: return literal(.string("default_database"), .string)
+        case "LPAD" where arguments.count == 2, "RPAD" where arguments.count == 2:
+            let blank = ExpressionSyntax(.string(" ", isDoubleQuoted: false), range: range)
+            return plain(name, arguments + [blank], range)
+        case "SPLIT" where arguments.count == 1:
+            return plain(name, arguments + [ExpressionSyntax(.string(",", isDoubleQuoted: false), range: range)], range)
+        case "EXTRACT": return extract(arguments, range)
+        case "TIMESTAMPADD":
+            guard let bound = plain(name, arguments, range) else { return nil }
+            return moved(bound)
         case "FLOOR", "CEIL", "CEILING":
             if arguments.count == 2, case .timeUnit(let unit) = arguments[1].kind {
                 return floorTime(name, arguments[0], unit, range)
@@ -74,6 +90,28 @@ extension ExpressionBinder {
             }
         }
         return plain(name, arguments, range, at: call.name.range)
+    }
+
+    /// `EXTRACT(DATE FROM t)` is a cast; BigQuery's other units are Flink's under other names.
+    private func extract(_ arguments: [ExpressionSyntax], _ range: SourceRange) -> Bound? {
+        guard arguments.count == 2, case .timeUnit(let unit) = arguments[0].kind else {
+            return plain("EXTRACT", arguments, range)
+        }
+        if unit == "DATE" || unit == "TIME" {
+            return cast(arguments[1], TypeSyntax(name: unit, range: range), isTry: false, range)
+        }
+        let others = ["DAYOFWEEK": "DOW", "DAYOFYEAR": "DOY", "ISOWEEK": "WEEK"]
+        let known = ExpressionSyntax(.timeUnit(others[unit] ?? unit), range: arguments[0].range)
+        return plain("EXTRACT", [known, arguments[1]], range)
+    }
+
+    /// A DATE moved by hours or less is a TIMESTAMP.
+    private func moved(_ bound: Bound) -> Bound {
+        guard case .call(let function, let arguments, .date) = bound.expression,
+            case .literal(.string(let unit), _) = arguments[0],
+            ["HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"].contains(unit)
+        else { return bound }
+        return Bound(.call(function, arguments, .timestamp(precision: 6)), isNullable: bound.isNullable)
     }
 
     static let windowFunctionNames: Set<String> = [
@@ -166,7 +204,7 @@ extension ExpressionBinder {
     {
         guard let declaration = functions.find(name) else {
             let known =
-                functions.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR"]
+                functions.names + BigQueryCall.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR"]
                 + Self.aggregateNames.sorted()
                 + FunctionTable.extractUnits.keys.sorted() + Self.windowFunctionNames.sorted()
                 + Self.preprocessingNames

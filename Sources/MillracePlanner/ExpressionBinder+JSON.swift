@@ -157,7 +157,7 @@ extension ExpressionBinder {
     private func isJSONText(_ syntax: ExpressionSyntax) -> Bool {
         switch syntax.kind {
         case .json(let json): json.function == .object || json.function == .array
-        case .call(let call): ["JSON", "JSON_OBJECTAGG", "JSON_ARRAYAGG"].contains(call.name.text.uppercased())
+        case .call(let call): call.name.text.uppercased() == "JSON"
         default: false
         }
     }

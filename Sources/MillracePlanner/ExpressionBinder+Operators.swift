@@ -104,6 +104,15 @@ extension ExpressionBinder {
     }
 
     func comparable(_ a: Bound, _ b: Bound, _ what: String, _ range: SourceRange) -> (Bound, Bound)? {
+        // An order between text and a number is that of numbers; for equality a CAST has to say so.
+        if ["<", "<=", ">", ">=", "BETWEEN"].contains(what) {
+            func number(_ bound: Bound, _ type: DataType) -> Bound? {
+                guard bound.type.isCharacter, type.isNumeric, bound.mayBeNumber else { return nil }
+                return Bound(cast(bound.expression, to: type), isNullable: bound.isNullable)
+            }
+            if let x = number(a, b.type) { return (x, b) }
+            if let y = number(b, a.type) { return (a, y) }
+        }
         guard let (x, y) = Coercion.comparison(a.type, b.type) else {
             let hint =
                 (a.type.isCharacter && b.type.isNumeric) || (a.type.isNumeric && b.type.isCharacter)
@@ -150,15 +159,27 @@ extension ExpressionBinder {
                     Bound(Coercion.cast(a.expression, to: left), isNullable: a.isNullable),
                     Bound(Coercion.cast(b.expression, to: right), isNullable: b.isNullable),
                 ], result)
+            // A remainder has the type of its divisor, where it always fits.
+            if function == .modulo, result.exactPrecision?.scale == 0, b.type.isInteger, result != b.type {
+                return Bound(.cast(bound.expression, to: b.type, isTry: false), isNullable: bound.isNullable)
+            }
             // An overflowing decimal is NULL.
             return Bound(bound.expression, isNullable: bound.isNullable || result.isDecimal)
         }
         switch op {
         case .add, .subtract:
+            // Months do not move a time of day.
+            if case .time = a.type, b.type == .intervalYearMonth { return a }
             if a.type.isTemporal || a.type.isInterval, b.type.isInterval, a.type == b.type || a.type.isTemporal {
                 return strict(op == .add ? .addInterval : .subtractInterval, [a, b], a.type)
             }
             if op == .add, a.type.isInterval, b.type.isTemporal { return strict(.addInterval, [b, a], b.type) }
+            if op == .subtract, a.type == .date, b.type == .date {
+                let ends = [a, b].map {
+                    Bound(cast($0.expression, to: .timestamp(precision: 6)), isNullable: $0.isNullable)
+                }
+                return strict(.subtractTimestamps, ends, .intervalDayTime)
+            }
             if op == .subtract, a.type.isTimestamp, b.type.isTimestamp {
                 return strict(.subtractTimestamps, [a, b], .intervalDayTime)
             }
@@ -220,7 +241,17 @@ extension ExpressionBinder {
             return isNegated ? strict(.not, [any], .boolean) : any
         }
         let value = bind(operand)
-        let bound = candidates.map { ($0, bind($0)) }
+        var bound = candidates.map { ($0, bind($0)) }
+        if let value, value.type.isCharacter || value.type.isNumeric || value.type == .boolean {
+            // Text beside a number or truth value is read as what stands in front of IN, and the other way round.
+            for (index, item) in bound.enumerated() {
+                guard let candidate = item.1, candidate.type.isCharacter != value.type.isCharacter,
+                    !value.type.isNumeric || candidate.mayBeNumber,
+                    candidate.type.isCharacter || candidate.type.isNumeric || candidate.type == .boolean
+                else { continue }
+                bound[index].1 = Bound(cast(candidate.expression, to: value.type), isNullable: candidate.isNullable)
+            }
+        }
         guard let value, bound.allSatisfy({ $0.1 != nil }) else { return nil }
         // One type for all: the comparison types of the operand with each candidate, made common.
         var type = value.type
@@ -278,6 +309,12 @@ extension ExpressionBinder {
         let bound = bind(operand)
         let type = TypeResolver(log: log).resolve(syntax)
         guard let bound, let type else { return nil }
+        if bound.type.isInteger, type.isInterval,
+            let unit = IntervalUnit(rawValue: String(syntax.name.split(separator: " ").last ?? "")),
+            let (one, _) = IntervalLiteral.parse(text: "1", from: unit, to: nil, isNegative: false)
+        {
+            return strict(.multiplyInterval, [literal(.integer(one), type), bound], type)
+        }
         guard Coercion.isCastable(from: bound.type, to: type) else {
             let hint =
                 bound.type.isTimestamp && type.isNumeric
@@ -307,5 +344,13 @@ extension Expression {
     var stringLiteral: Value? {
         if case .literal(let value, let type) = self, type.isCharacter, case .string = value { return value }
         return nil
+    }
+}
+
+extension Bound {
+    /// Not a text literal that is no number.
+    fileprivate var mayBeNumber: Bool {
+        guard case .string(let text)? = expression.stringLiteral else { return true }
+        return Double(text.filter { $0 != " " }) != nil
     }
 }

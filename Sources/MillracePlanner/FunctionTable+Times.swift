@@ -77,7 +77,7 @@ extension FunctionTable {
 
     static let timeUnits: Set<String> = [
         "YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "HOUR", "MINUTE", "SECOND", "MILLISECOND",
-        "MICROSECOND",
+        "MICROSECOND", "NANOSECOND",
         "EPOCH", "ISODOW", "ISOYEAR", "DECADE", "CENTURY", "MILLENNIUM",
     ]
 

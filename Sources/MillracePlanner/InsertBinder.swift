@@ -18,7 +18,7 @@ struct InsertBinder {
     func bind(_ syntax: InsertSyntax) -> LogicalNode? {
         let table = self.table(syntax.target)
         if syntax.isOverwrite { log.error("INSERT OVERWRITE is not supported on a stream", at: syntax.target.range) }
-        let node = query.query(syntax.query, isTop: true)
+        let node = withStaticKeys(syntax, query.query(syntax.query, isTop: true))
         guard let table, let node, !table.isBroken else { return nil }
         guard let (options, connector) = query.merged(table, hints: syntax.options) else { return nil }
         guard connector.roles.contains(.sink) else {
@@ -103,7 +103,8 @@ struct InsertBinder {
         else { return nil }
         let plan = SinkPlan(
             name: table.name, connector: connector.name, options: options, schema: Schema(fields), metadata: metadata,
-            primaryKey: table.primaryKey, isUpdating: projected.updates != nil, range: syntax.target.range)
+            primaryKey: table.primaryKey, partitionKeys: table.partitionKeys, isUpdating: projected.updates != nil,
+            range: syntax.target.range)
         return LogicalNode(.sink(plan), inputs: [projected], columns: projected.columns, object: table.name)
     }
 
@@ -165,11 +166,16 @@ struct InsertBinder {
     private func listed(_ syntax: InsertSyntax, _ table: CatalogTable, _ targets: [Target]) -> [Int]? {
         if syntax.columns.isEmpty {
             // By position means in declared order, metadata among the physical columns.
-            return table.columns.compactMap { column in targets.firstIndex { $0.field.name == column.name } }
+            let fixed = Self.staticKeys(syntax)
+            guard fixed.allSatisfy({ key in check(key, table, targets) }) else { return nil }
+            let names = fixed.map(\.text)
+            return (table.columns.map(\.name).filter { !names.contains($0) } + names).compactMap { name in
+                targets.firstIndex { $0.field.name == name }
+            }
         }
         var result: [Int] = []
         var isFine = true
-        for name in syntax.columns {
+        for name in syntax.columns + Self.staticKeys(syntax) {
             guard let index = targets.firstIndex(where: { $0.field.name == name.text }) else {
                 isFine = false
                 if let column = table.columns.first(where: { $0.name == name.text }) {
@@ -192,6 +198,33 @@ struct InsertBinder {
             result.append(index)
         }
         return isFine ? result : nil
+    }
+
+    private func check(_ key: Identifier, _ table: CatalogTable, _ targets: [Target]) -> Bool {
+        if targets.contains(where: { $0.field.name == key.text }) { return true }
+        log.error(
+            "column \"\(key.text)\" is not in table \"\(table.name)\"", at: key.range,
+            hint: NearestName.hint(key.text, in: targets.map(\.field.name)))
+        return false
+    }
+
+    private static func staticKeys(_ syntax: InsertSyntax) -> [Identifier] {
+        syntax.partition.compactMap { $0.value == nil ? nil : $0.column }
+    }
+
+    /// The values of `PARTITION (a = 1)` as columns behind the query's.
+    private func withStaticKeys(_ syntax: InsertSyntax, _ node: LogicalNode?) -> LogicalNode? {
+        let fixed = syntax.partition.compactMap { key in key.value.map { (key.column.text, $0) } }
+        guard let node, !fixed.isEmpty else { return node }
+        var items = node.columns.enumerated().map { index, column in
+            (name: column.name, expression: Expression.column(index, column.type), isNullable: column.isNullable)
+        }
+        let binder = query.binder(Scope(columns: []), "PARTITION")
+        for (name, value) in fixed {
+            guard let bound = binder.bind(value) else { return nil }
+            items.append((name, bound.expression, bound.isNullable))
+        }
+        return LogicalNode.project(node, items, object: syntax.target.text)
     }
 
     private static func conversion(from: DataType, to type: DataType) -> String? {

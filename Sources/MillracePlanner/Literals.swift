@@ -30,7 +30,11 @@ enum TemporalLiteral {
         let text = padded(written)
         let number: Int64? = ByteRef.with(text) { bytes in
             switch type {
-            case .date: TimeText.parseDate(bytes)
+            case .date:
+                TimeText.parseDate(bytes)
+                    ?? TimeText.parseTimestamp(bytes, separator: .blank, zone: .none).map {
+                        CivilTime.floorDivide($0, CivilTime.dayMicroseconds)
+                    }
             case .time: TimeText.parseTime(bytes)
             case .timestamp:
                 TimeText.parseTimestamp(bytes, separator: .blank, zone: .none)

@@ -93,12 +93,16 @@ final class OverBinder {
             bound.function = .lag(offset: offset)
             isNullable = true
         case _ where AggregateCallBinder.names.contains(name):
+            guard !name.hasPrefix("JSON_") else { return fail("\(name) takes no OVER", range) }
             guard let aggregate = AggregateCallBinder(rows).bind(call, range) else { return nil }
             bound.aggregate = aggregate
             bound.type = aggregate.type
             isNullable = aggregate.isNullable
             if window.frame == nil { window.frame = .range(nil) }
             bound.window = window
+            if let moments = OverMoments.Statistic(aggregate) {
+                return OverMoments(rows, range) { self.call($0, like: bound) }.bind(moments, aggregate)
+            }
         case _ where Self.functionNames.contains(name):
             return fail(
                 "\(name) is not supported", range,
@@ -108,6 +112,23 @@ final class OverBinder {
         }
         calls.append(bound)
         return Bound(.column(Self.place + calls.count - 1, bound.type), isNullable: isNullable)
+    }
+
+    /// The column of an aggregate over the frame of `template`; the same one for the same aggregate.
+    private func call(_ aggregate: BoundAggregate, like template: Call) -> Bound {
+        var call = template
+        call.aggregate = aggregate
+        call.type = aggregate.type
+        let known = calls.firstIndex { other in
+            guard let mine = other.aggregate, other.window == call.window, mine.filter == nil, !mine.isDistinct else {
+                return false
+            }
+            return mine.function == aggregate.function && mine.type == aggregate.type
+                && mine.argument?.expression == aggregate.argument?.expression
+        }
+        if known == nil { calls.append(call) }
+        return Bound(
+            .column(Self.place + (known ?? calls.count - 1), aggregate.type), isNullable: aggregate.function != .count)
     }
 
     /// LAG(value [, offset [, default]]): its offset.
@@ -235,6 +256,7 @@ final class OverBinder {
             placed.aggregate?.argument?.expression = place(
                 call.aggregate?.argument?.expression ?? .literal(.null, .null))
             placed.aggregate?.filter = call.aggregate?.filter.map(place)
+            if let weight = call.aggregate?.weight { placed.aggregate?.weight?.expression = place(weight.expression) }
             guard let column = nodes.add(placed) else { return nil }
             columns.append(column)
         }

@@ -54,6 +54,7 @@ extension PlanEmitter {
                     upperMilliseconds: upper)
             case .temporal(let a, let b): .temporal(leftTime: place([a], left), rightTime: place([b], right))
             }
+        moved.sharesTime = timeNode(left.node) != nil && timeNode(left.node) == timeNode(right.node)
         func nullable(_ fields: [Field], _ isNullable: Bool) -> [Field] {
             fields.map { Field($0.name, $0.type, isNullable: $0.isNullable || isNullable) }
         }
@@ -61,6 +62,17 @@ extension PlanEmitter {
         if join.kind.hasRightColumns { columns += nullable(fields(right), join.kind.keepsLeft) }
         let index = append(.streamJoin(moved), [left.node, right.node], columns, node.object)
         emitted[Key(node, isStatic)] = Emitted(node: index, places: output)
+    }
+
+    /// The node that gives rows their watermarks, if what is behind it passes each row on with its own.
+    private func timeNode(_ index: Int) -> Int? {
+        let node = plan.nodes[index]
+        switch node.kind {
+        case .watermark: return index
+        case .project, .filter, .unnest, .staticJoin, .lookupJoin, .predict, .windowAssign, .expand:
+            return timeNode(node.inputs[0])
+        default: return nil
+        }
     }
 }
 

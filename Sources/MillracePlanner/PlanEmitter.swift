@@ -141,7 +141,7 @@ struct PlanEmitter {
     }
 
     private static func columns(_ calls: [AggregateCall]) -> [Int] {
-        calls.flatMap { [$0.argument, $0.filter].compactMap { $0 } }
+        calls.flatMap(\.columns)
     }
 
     /// Sorted, without the paths that a shorter one covers.
@@ -353,10 +353,7 @@ struct PlanEmitter {
     }
 
     private func moved(_ call: AggregateCall, _ input: Emitted) -> AggregateCall {
-        var call = call
-        call.argument = call.argument.map { place([$0], input) }
-        call.filter = call.filter.map { place([$0], input) }
-        return call
+        call.mapColumns { place([$0], input) }
     }
 
     /// A node whose output is all of its logical columns.
@@ -482,6 +479,6 @@ struct PlanEmitter {
             name: table.name, connector: table.connector?.name ?? "", options: scan.options,
             physicalSchema: table.physicalSchema, fields: fields, isStatic: isStatic,
             errors: scan.options["errors"].flatMap(ErrorPolicy.init(rawValue:)) ?? .deadLetter,
-            primaryKey: table.primaryKey)
+            primaryKey: table.primaryKey, partitionKeys: table.partitionKeys)
     }
 }

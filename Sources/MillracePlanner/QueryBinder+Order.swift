@@ -107,7 +107,8 @@ extension QueryBinder {
         let time = node.columns[first.column].time
         func sorted(_ timeColumn: Int?) -> LogicalNode {
             LogicalNode(
-                .sort(SortPlan(timeColumn: timeColumn, order: keys)), inputs: [node], columns: node.columns,
+                .sort(SortPlan(timeColumn: timeColumn, order: keys, judgesLatenessByRows: node.isReadOnce)),
+                inputs: [node], columns: node.columns,
                 object: object)
         }
         if time == .event, !first.isDescending, !isLimited { return sorted(first.column) }

@@ -59,6 +59,10 @@ extension QueryBinder {
             }
             switch item {
             case .all(let qualifier, let range):
+                if let fields = rowFields(qualifier, relation.scope, range) {
+                    items += fields
+                    continue
+                }
                 guard let columns = star(qualifier, relation.scope, range) else {
                     broken.insert(items.count)
                     items.append(("", .literal(.null, .null), true))
@@ -127,6 +131,20 @@ extension QueryBinder {
             return binder.intercept?(expression) ?? .passed
         }
         return result
+    }
+
+    /// The fields of `r.*` or `t.r.*`, where `r` is a column of type ROW; nil when it is none.
+    private func rowFields(
+        _ qualifier: [Identifier], _ scope: Scope, _ range: SourceRange
+    ) -> [(name: String, expression: Expression, isNullable: Bool)]? {
+        let name = qualifier.map(\.text).joined(separator: ".")
+        guard !qualifier.isEmpty, !scope.relations.contains(where: { $0.alias == name }) else { return nil }
+        let silent = ExpressionBinder(scope: scope, log: DiagnosticLog(), functions: functions, place: "SELECT")
+        guard let row = silent.bind(ExpressionSyntax(.name(qualifier), range: range)), case .row(let fields) = row.type
+        else { return nil }
+        return fields.enumerated().map { index, field in
+            (field.name, .field(row.expression, index: index, field.type), row.isNullable || field.isNullable)
+        }
     }
 
     /// Columns of `*` or `t.*`.

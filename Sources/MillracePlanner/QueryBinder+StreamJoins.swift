@@ -73,6 +73,12 @@ extension QueryBinder {
         _ systemTime: ExpressionSyntax
     ) -> LogicalNode? {
         guard let time = binder(scope, "FOR SYSTEM_TIME").bind(systemTime) else { return nil }
+        var sides = sides
+        let newest = time.isEventTime(sides.left) ? sides.right.newestRows : nil
+        if let newest {
+            sides = JoinSides(
+                left: sides.left, right: newest.versions, rightRange: sides.rightRange, range: sides.range)
+        }
         guard case .column(let leftTime, _) = time.expression, sides.left.columns[leftTime].time == .event,
             sides.right.columns.contains(where: { $0.time == .event })
         else {
@@ -93,7 +99,7 @@ extension QueryBinder {
                 hint: "Use INNER or LEFT JOIN.")
             return nil
         }
-        guard let key = sides.right.primaryKey else {
+        guard let key = newest?.keys ?? sides.right.primaryKey else {
             log.error(
                 "FOR SYSTEM_TIME AS OF an event time needs a PRIMARY KEY on the right side", at: sides.rightRange,
                 hint: "Declare PRIMARY KEY (…) NOT ENFORCED on the columns that the join equates.")

@@ -136,7 +136,7 @@ extension QueryBinder {
     }
 
     /// A result without an error; nothing is reported otherwise. Notes are kept.
-    private func silently(_ bind: () -> LogicalNode?) -> LogicalNode? {
+    func silently(_ bind: () -> LogicalNode?) -> LogicalNode? {
         let saved = log
         let own = DiagnosticLog()
         log = own

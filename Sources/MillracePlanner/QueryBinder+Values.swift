@@ -7,7 +7,8 @@ extension QueryBinder {
         let connector = ConnectorDescriptor(name: "datagen", roles: [.scan], options: [], isBounded: { _ in true })
         let table = CatalogTable(
             name: "VALUES", range: .none, columns: [], watermark: nil, primaryKey: [], optionSyntax: [],
-            connector: connector, options: ["number-of-rows": "1"])
+            connector: connector, options: ["number-of-rows": "1"],
+            definition: CreateTableSyntax(name: ObjectName([Identifier("VALUES", range: .none)]), columns: []))
         let scan = TableScan(table: table, options: table.options, isBounded: true)
         return LogicalNode(.scan(scan), inputs: [], columns: [], object: table.name)
     }
@@ -33,7 +34,7 @@ extension QueryBinder {
         }
         for (row, cells) in bound.enumerated().dropFirst() {
             for (index, cell) in cells.enumerated() {
-                guard let type = Coercion.common(columns[index].type, cell.type) else {
+                guard let type = Coercion.leastRestrictive(columns[index].type, cell.type) else {
                     log.error(
                         "VALUES has \(columns[index].type) and \(cell.type) in column \(index + 1)",
                         at: rows[row][index].range, hint: "Write a CAST.")

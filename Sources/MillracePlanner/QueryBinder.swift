@@ -39,6 +39,18 @@ final class QueryBinder {
         self.functions = functions
     }
 
+    /// Adds a name to the catalog. What was bound before keeps its meaning.
+    func define(_ name: ObjectName, _ entry: Catalog.Entry, isTemporary: Bool) {
+        forget(name)
+        catalog.add(name, entry, isTemporary: isTemporary)
+    }
+
+    /// The name will mean something else: a later use is a scan of its own.
+    func forget(_ name: ObjectName) {
+        let key = catalog.key(name)
+        scans = scans.filter { $0.key.name != key }
+    }
+
     func binder(_ scope: Scope, _ place: String) -> ExpressionBinder {
         ExpressionBinder(scope: scope, log: log, functions: functions, place: place)
     }
@@ -108,7 +120,7 @@ final class QueryBinder {
         var isFine = true
         var columns: [OutputColumn] = []
         for (x, y) in zip(a.columns, b.columns) {
-            guard let type = Coercion.common(x.type, y.type) else {
+            guard let type = Coercion.leastRestrictive(x.type, y.type) else {
                 log.error(
                     "UNION joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)",
                     at: right.range,

@@ -8,12 +8,12 @@ final class ScriptBinder {
     let query: QueryBinder
     let options: OptionChecker
     private(set) var sinks: [LogicalNode] = []
-    private(set) var settings: [String: String] = [:]
+    var settings: [String: String] = [:]
     private(set) var hasInsert = false
     /// `SET 'table.local-time-zone'`; the last one counts for the whole file.
-    private(set) var zone = ZoneRules.utc
+    var zone = ZoneRules.utc
     /// What SHOW statements gave, in order.
-    private(set) var listings: [[String]] = []
+    var listings: [[String]] = []
 
     init(registry: Registry, variables: [String: String]) {
         self.registry = registry
@@ -22,7 +22,7 @@ final class ScriptBinder {
     }
 
     /// SESSION windows are only known once rows are grouped.
-    private func checkSessions(_ node: LogicalNode, _ seen: inout Set<ObjectIdentifier>) {
+    func checkSessions(_ node: LogicalNode, _ seen: inout Set<ObjectIdentifier>) {
         guard seen.insert(ObjectIdentifier(node)).inserted else { return }
         if case .windowAssign(_, let identity) = node.kind, case .session = identity.kind {
             log.error(
@@ -46,6 +46,7 @@ final class ScriptBinder {
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
             case .set(let key, let value):
                 set(key, value)
+            case .catalog(let statement): self.catalog(statement)
             case .showFunctions(let isUser, let like, let isNegated):
                 // There are no functions of users.
                 let names = isUser ? [] : FunctionReference.names
@@ -65,7 +66,7 @@ final class ScriptBinder {
         "table.", "execution.", "pipeline.", "parallelism.", "state.", "sql-client.", "restart-strategy.", "rest.",
         "taskmanager.", "jobmanager.", "cluster.", "metrics.", "heartbeat.", "checkpointing.", "env.", "job.",
     ]
-    private func set(_ key: StringSyntax, _ value: StringSyntax) {
+    func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
         if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
@@ -109,8 +110,10 @@ final class ScriptBinder {
     }
 
     /// True when the name is free; reports it otherwise.
-    private func isFree(_ name: ObjectName, _ ifNotExists: Bool) -> Bool {
+    private func isFree(_ name: ObjectName, _ ifNotExists: Bool, isTemporary: Bool = false) -> Bool {
         guard query.catalog.find(name) != nil else { return true }
+        // A temporary name hides a permanent one.
+        if isTemporary, !query.catalog.isTemporary(name) { return true }
         if !ifNotExists {
             log.error(
                 "\"\(name.text)\" is already defined", at: name.range,
@@ -122,44 +125,24 @@ final class ScriptBinder {
     // MARK: CREATE TABLE
 
     private func createTable(_ syntax: CreateTableSyntax) {
-        guard isFree(syntax.name, syntax.ifNotExists) else { return }
+        guard isFree(syntax.name, syntax.ifNotExists, isTemporary: syntax.isTemporary) else { return }
+        guard let (definition, filled) = expanded(syntax) else {
+            query.catalog.add(syntax.name, .broken)
+            return
+        }
+        define(definition)
+        if let content = syntax.query {
+            insert(InsertSyntax(target: syntax.name, columns: filled, query: content, range: syntax.name.range))
+        }
+    }
+
+    /// Resolves a table's columns and options and adds it to the catalog.
+    func define(_ syntax: CreateTableSyntax) {
         var columns: [CatalogTable.Column] = []
         var watermark: CreateTableSyntax.Watermark?
         var primaryKey: [String] = []
-        var optionSyntax = syntax.options
+        let optionSyntax = syntax.options
         var isBroken = false
-        if let like = syntax.like {
-            guard case .table(let source)? = query.catalog.find(like.source) else {
-                if case .broken? = query.catalog.find(like.source) {
-                } else {
-                    log.error(
-                        "unknown table \"\(like.source.text)\"", at: like.source.range,
-                        hint: query.catalog.relationHint(like.source.text))
-                }
-                query.catalog.add(syntax.name.text, .broken)
-                return
-            }
-            func excludes(_ what: String) -> Bool {
-                if like.options.contains("INCLUDING \(what)") || like.options.contains("OVERWRITING \(what)") {
-                    return false
-                }
-                return like.options.contains("EXCLUDING \(what)") || like.options.contains("EXCLUDING ALL")
-            }
-            columns = source.columns.filter { column in
-                switch column {
-                case .computed: !excludes("GENERATED")
-                case .metadata: !excludes("METADATA")
-                case .physical: true
-                }
-            }
-            isBroken = source.isBroken
-            if !excludes("WATERMARKS") { watermark = source.watermark }
-            if !excludes("CONSTRAINTS") { primaryKey = source.primaryKey }
-            if !excludes("OPTIONS") {
-                let own = Set(syntax.options.map(\.key.text))
-                optionSyntax = source.optionSyntax.filter { !own.contains($0.key.text) } + syntax.options
-            }
-        }
         let checked = options.table(optionSyntax, name: syntax.name.text, range: syntax.name.range)
         let types = TypeResolver(log: log)
         for column in syntax.columns {
@@ -231,6 +214,20 @@ final class ScriptBinder {
             field.isNullable = false
             columns[index] = .physical(field)
         }
+        for key in syntax.partitionKeys where !isBroken {
+            let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
+            guard !names.contains(key.text) else { continue }
+            log.error(
+                "partition column \"\(key.text)\" is not a physical column of table \"\(syntax.name.text)\"",
+                at: key.range,
+                hint: NearestName.hint(key.text, in: names))
+            isBroken = true
+        }
+        if let first = syntax.partitionKeys.first, let connector = checked.connector, connector.name != "filesystem" {
+            log.warning(
+                "PARTITIONED BY is ignored by connector \"\(connector.name)\"",
+                at: first.range.through(syntax.partitionKeys[syntax.partitionKeys.count - 1].range))
+        }
         for option in optionSyntax where option.key.text == "key.fields" && !isBroken {
             guard let value = checked.options["key.fields"] else { continue }
             let names = columns.compactMap { if case .physical(let field) = $0 { field.name } else { nil } }
@@ -246,11 +243,12 @@ final class ScriptBinder {
         }
         if let own = syntax.watermarks.first { watermark = own }
         let table = CatalogTable(
-            name: syntax.name.text, range: syntax.name.range, columns: columns, watermark: watermark,
-            primaryKey: primaryKey,
-            optionSyntax: optionSyntax, connector: checked.connector, options: checked.options)
+            name: query.catalog.key(syntax.name), range: syntax.name.range, columns: columns, watermark: watermark,
+            primaryKey: primaryKey, optionSyntax: optionSyntax, connector: checked.connector, options: checked.options,
+            definition: syntax)
         table.isBroken = isBroken
-        query.catalog.add(table.name, .table(table))
+        table.partitionKeys = syntax.partitionKeys.map(\.text)
+        query.define(syntax.name, .table(table), isTemporary: syntax.isTemporary)
         // Computed columns and the watermark are checked once, here; later uses are silent.
         if let connector = checked.connector, !isBroken {
             let scan = TableScan(
@@ -264,13 +262,15 @@ final class ScriptBinder {
     // MARK: CREATE VIEW, CREATE MODEL
 
     private func createView(_ syntax: CreateViewSyntax) {
-        guard isFree(syntax.name, syntax.ifNotExists) else { return }
+        guard isFree(syntax.name, syntax.ifNotExists, isTemporary: syntax.isTemporary) else { return }
         query.object = syntax.name.text
         var node = query.query(syntax.query)
         if let bound = node, !syntax.columns.isEmpty {
             node = query.renamed(bound, syntax.columns, "view \"\(syntax.name.text)\"")
         }
-        query.catalog.add(syntax.name.text, .view(CatalogView(name: syntax.name.text, node: node)))
+        query.define(
+            syntax.name, .view(CatalogView(name: syntax.name.text, node: node, definition: syntax)),
+            isTemporary: syntax.isTemporary)
     }
 
     private func createModel(_ syntax: CreateModelSyntax) {
@@ -293,11 +293,11 @@ final class ScriptBinder {
             isFine = false
         }
         guard isFine, let checked, let inputs, let outputs else {
-            query.catalog.add(name, .broken)
+            query.catalog.add(syntax.name, .broken)
             return
         }
         query.catalog.add(
-            name,
+            syntax.name,
             .model(
                 CatalogModel(
                     name: name,
@@ -306,7 +306,7 @@ final class ScriptBinder {
                         outputs: Schema(outputs), range: syntax.name.range))))
     }
 
-    private func insert(_ syntax: InsertSyntax) {
+    func insert(_ syntax: InsertSyntax) {
         hasInsert = true
         query.object = syntax.target.text
         if let sink = InsertBinder(query).bind(syntax) { sinks.append(sink) }

@@ -7,10 +7,9 @@ import MillraceCore
 struct SessionZone {
     let rules: ZoneRules
 
-    /// The plan with its conversions. Windows over TIMESTAMP_LTZ outside UTC are refused: they would be aligned to UTC.
+    /// The plan with its conversions, or what is not possible in this zone.
     func apply(_ plan: ExecutionPlan) -> (plan: ExecutionPlan, diagnostics: [Diagnostic]) {
         var plan = plan
-        var diagnostics: [Diagnostic] = []
         for index in plan.nodes.indices {
             switch plan.nodes[index].kind {
             case .project(let expressions): plan.nodes[index].kind = .project(expressions.map(convert))
@@ -24,20 +23,16 @@ struct SessionZone {
             case .lookupJoin(var join, let lookup):
                 join.residual = join.residual.map(convert)
                 plan.nodes[index].kind = .lookupJoin(join, lookup: lookup)
-            case .windowAssign, .windowAggregate:
-                let hasInstant = plan.nodes[index].schema.fields.contains {
-                    if case .timestampLTZ = $0.type { $0.name == "window_time" || $0.name == "$time" } else { false }
-                }
-                if hasInstant, !rules.isUTC {
-                    diagnostics.append(
-                        Diagnostic(
-                            "windows over TIMESTAMP_LTZ are not supported in time zone \"\(rules.name)\"",
-                            hint: "Cast the event time to TIMESTAMP in the table, or use the time zone UTC."))
-                }
+            case .streamJoin(var join):
+                join.residual = join.residual.map(convert)
+                plan.nodes[index].kind = .streamJoin(join)
+            case .unnest(var unnest):
+                unnest.condition = unnest.condition.map(convert)
+                plan.nodes[index].kind = .unnest(unnest)
             default: break
             }
         }
-        return (plan, diagnostics)
+        return applyToWindows(plan)
     }
 
     private var zone: Expression { .literal(.string(rules.name), .string) }

@@ -63,3 +63,8 @@ extension QueryBinder {
             updates: plan.isFinal || isFixed ? nil : cause)
     }
 }
+
+extension LogicalNode {
+    /// No restart reads parts of its input again: files, generated rows.
+    var isReadOnce: Bool { isBounded && streamScans.allSatisfy { $0.table.connector?.name != "kafka" } }
+}

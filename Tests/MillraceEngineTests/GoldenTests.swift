@@ -29,8 +29,10 @@ struct GoldenTests {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         for section in golden.sections where section.kind == "file" {
-            try section.text.write(
-                to: directory.appendingPathComponent(section.name), atomically: true, encoding: .utf8)
+            let file = directory.appendingPathComponent(section.name)
+            try FileManager.default.createDirectory(
+                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try section.text.write(to: file, atomically: true, encoding: .utf8)
         }
         let actual = try run(golden, in: directory)
         if ProcessInfo.processInfo.environment["MILLRACE_UPDATE_GOLDEN"] != nil {

@@ -21,8 +21,8 @@ import Testing
             "f.sql:1:24: error: expected \"FROM\" but found \"FORM\"\n1 | INSERT INTO t SELECT a FORM b\n  |                        ^^^^\nhint: Did you mean \"FROM\"?"
         ),
         (
-            "ALTER TABLE t RENAME TO u",
-            "f.sql:1:1: error: ALTER TABLE is not supported\n1 | ALTER TABLE t RENAME TO u\n  | ^^^^^^^^^^^\nhint: A file is planned as a whole; change or remove the CREATE statement itself."
+            "ALTER VIEW t RENAME TO u",
+            "f.sql:1:1: error: ALTER VIEW is not supported\n1 | ALTER VIEW t RENAME TO u\n  | ^^^^^^^^^^\nhint: A file is planned as a whole; change or remove the CREATE statement itself."
         ),
         (
             "INSERT INTO t SELECT 'é', 'abc",
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test func everyErrorOfAFileIsReported() {
-        let result = SQLParser.parse("INSERT INTO t SELECT ,;\nSET 'a' = 'b';\nDROP TABLE x; CREATE TABL y (a INT);")
+        let result = SQLParser.parse("INSERT INTO t SELECT ,;\nSET 'a' = 'b';\nDROP FUNCTION x; CREATE TABL y (a INT);")
         #expect(result.diagnostics.map(\.range.start.line) == [1, 3, 3])
         #expect(result.script.statements.count == 1)
     }
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func ignoredPartsAreWarnings() {
-        let result = SQLParser.parse("CREATE TABLE t (a INT) PARTITIONED BY (a) WITH ('k' = 'v');")
+        let result = SQLParser.parse("CREATE TABLE t (a INT) DISTRIBUTED BY (a) WITH ('k' = 'v');")
         #expect(result.diagnostics.map(\.severity) == [.warning])
         #expect(result.script.statements.count == 1)
     }

@@ -172,16 +172,20 @@ public struct WindowAggregatePlan: Hashable, Sendable {
     public var aggregates: [AggregateCall]
     /// `'late.lateness'`, milliseconds.
     public var allowedLatenessMilliseconds: Int64
+    /// DOUBLE and FLOAT values are added in the order in which Flink's two-phase aggregates add them, so that sums have the
+    /// same last digits.
+    public var addsInParts: Bool
 
     public init(
         window: WindowKind, timeColumn: Int, keys: [Int], aggregates: [AggregateCall],
-        allowedLatenessMilliseconds: Int64 = 0
+        allowedLatenessMilliseconds: Int64 = 0, addsInParts: Bool = false
     ) {
         self.window = window
         self.timeColumn = timeColumn
         self.keys = keys
         self.aggregates = aggregates
         self.allowedLatenessMilliseconds = allowedLatenessMilliseconds
+        self.addsInParts = addsInParts
     }
 }
 
@@ -208,6 +212,10 @@ public struct AggregateCall: Hashable, Sendable {
         case firstValue, lastValue
         /// ARRAY in order of arrival, NULLs included; MULTISET.
         case arrayAgg, collect
+        /// DOUBLE, or ARRAY<DOUBLE> for several `percentages`; each value counts `weight` times.
+        case percentile
+        /// Over items that are JSON already, `[value]` and `{"key":value}`: an array in order of arrival, an object by keys.
+        case jsonArrayAgg, jsonObjectAgg
     }
     public var function: Function
     /// Input column; nil for COUNT(*).
@@ -218,6 +226,22 @@ public struct AggregateCall: Hashable, Sendable {
     public var type: DataType
     /// Of LISTAGG.
     public var separator: String
+    /// Of PERCENTILE, from 0 to 1.
+    public var percentages: [Double] = []
+    /// Of PERCENTILE: integer input column, how often each value counts; nil: once.
+    public var weight: Int?
+
+    /// Input columns that are read.
+    public var columns: [Int] { [argument, filter, weight].compactMap { $0 } }
+
+    /// The same call over other columns.
+    public func mapColumns(_ place: (Int) -> Int) -> AggregateCall {
+        var call = self
+        call.argument = argument.map(place)
+        call.filter = filter.map(place)
+        call.weight = weight.map(place)
+        return call
+    }
 
     public init(
         _ function: Function, argument: Int?, filter: Int? = nil, isDistinct: Bool = false, type: DataType,
@@ -272,10 +296,13 @@ public struct SourcePlan: Hashable, Sendable {
     public var lookupKeys: [Int]?
     public var errors: ErrorPolicy
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY: named by a file's directories, not in the file.
+    public var partitionKeys: [String]
 
     public init(
         name: String, connector: String, options: [String: String], physicalSchema: Schema, fields: [SourceField],
-        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = []
+        isStatic: Bool = false, lookupKeys: [Int]? = nil, errors: ErrorPolicy = .deadLetter, primaryKey: [String] = [],
+        partitionKeys: [String] = []
     ) {
         self.name = name
         self.connector = connector
@@ -286,6 +313,7 @@ public struct SourcePlan: Hashable, Sendable {
         self.lookupKeys = lookupKeys
         self.errors = errors
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
     }
 
     /// The produced columns as a schema.
@@ -303,6 +331,8 @@ public struct SinkPlan: Hashable, Sendable {
     /// Metadata keys of the columns behind `schema`'s physical ones: name of the column -> connector key.
     public var metadata: [String: String]
     public var primaryKey: [String]
+    /// Columns of PARTITIONED BY.
+    public var partitionKeys: [String]
     /// Rows come with kinds: updates and deletions by `primaryKey`.
     public var isUpdating: Bool
     /// Where the table name stands in the SQL file, for errors found when the database is asked.
@@ -310,7 +340,7 @@ public struct SinkPlan: Hashable, Sendable {
 
     public init(
         name: String, connector: String, options: [String: String], schema: Schema, metadata: [String: String] = [:],
-        primaryKey: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
+        primaryKey: [String] = [], partitionKeys: [String] = [], isUpdating: Bool = false, range: SourceRange = .none
     ) {
         self.name = name
         self.connector = connector
@@ -318,6 +348,7 @@ public struct SinkPlan: Hashable, Sendable {
         self.schema = schema
         self.metadata = metadata
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
         self.isUpdating = isUpdating
         self.range = range
     }

@@ -14,19 +14,33 @@ public struct OverPlan: Hashable, Sendable {
     /// PARTITION BY; NULL is a key like any other.
     public var keys: [Int]
     public var frames: [OverFrame]
+    /// With bounded frames a row is late only behind a row of its key that has left, as in Flink; not for input that a restart
+    /// reads again. False: behind the watermark.
+    public var judgesLatenessByKey: Bool
     public var emission: Emission
     /// On arrival: a row sees no rows that are as much older or more, in frames that no interval bounds. Nil: for ever.
     public var stateTTLMilliseconds: Int64?
 
     public init(
-        timeColumn: Int?, keys: [Int], frames: [OverFrame], emission: Emission = .watermark,
-        stateTTLMilliseconds: Int64? = nil
+        timeColumn: Int?, keys: [Int], frames: [OverFrame], judgesLatenessByKey: Bool = false,
+        emission: Emission = .watermark, stateTTLMilliseconds: Int64? = nil
     ) {
         self.timeColumn = timeColumn
         self.keys = keys
         self.frames = frames
+        self.judgesLatenessByKey = judgesLatenessByKey
         self.emission = emission
         self.stateTTLMilliseconds = stateTTLMilliseconds
+    }
+
+    /// Every frame ends somewhere before its row.
+    public var isBounded: Bool {
+        frames.allSatisfy { frame in
+            switch frame.extent {
+            case .rows(let preceding): preceding != nil
+            case .range(let preceding): preceding != nil
+            }
+        }
     }
 
     /// Rows leave at once, by event time.
@@ -85,10 +99,7 @@ public enum OverCall: Hashable, Sendable {
     /// The same call over other columns.
     public func mapColumns(_ place: (Int) -> Int) -> OverCall {
         switch self {
-        case .aggregate(var call):
-            call.argument = call.argument.map(place)
-            call.filter = call.filter.map(place)
-            return .aggregate(call)
+        case .aggregate(let call): return .aggregate(call.mapColumns(place))
         case .lag(let argument, let offset, let otherwise, let type):
             return .lag(argument: place(argument), offset: offset, otherwise: otherwise.map(place), type: type)
         }
@@ -97,7 +108,7 @@ public enum OverCall: Hashable, Sendable {
     /// Columns that are read.
     public var columns: [Int] {
         switch self {
-        case .aggregate(let call): [call.argument, call.filter].compactMap { $0 }
+        case .aggregate(let call): call.columns
         case .lag(let argument, _, let otherwise, _): [argument] + (otherwise.map { [$0] } ?? [])
         }
     }
@@ -152,9 +163,13 @@ public struct SortPlan: Hashable, Sendable {
     /// end of the input.
     public var timeColumn: Int?
     public var order: [SortKey]
+    /// A row is late only behind a row that has left, as in Flink; not for input that a restart reads again. False: behind the
+    /// watermark.
+    public var judgesLatenessByRows: Bool
 
-    public init(timeColumn: Int?, order: [SortKey]) {
+    public init(timeColumn: Int?, order: [SortKey], judgesLatenessByRows: Bool = false) {
         self.timeColumn = timeColumn
         self.order = order
+        self.judgesLatenessByRows = judgesLatenessByRows
     }
 }

@@ -32,6 +32,9 @@ public struct StreamJoinPlan: Hashable, Sendable {
     public var rightKeys: [Int]
     /// Further condition over left, then right columns.
     public var residual: Expression?
+    /// Both sides are the rows of one source, row by row: a batch reaches one side before the other, but a row that is late
+    /// on one is late on both.
+    public var sharesTime = false
 
     public init(form: Form, kind: JoinKind, leftKeys: [Int], rightKeys: [Int], residual: Expression? = nil) {
         self.form = form

@@ -199,12 +199,29 @@ public enum NumberText {
                 decimals += 1
             }
         }
+        if magnitude >= 0x1p53, magnitude < 0x1p63 { return appendWhole(value, significantBits: 53, to: buffer) }
         relay(value.description, to: buffer)
     }
 
     /// As Java's `Float.toString` of `Float(value)`.
     public static func appendFloat(_ value: Double, to buffer: ByteBuffer) {
+        if value.magnitude >= 0x1p24, value.magnitude < 0x1p63 {
+            return appendWhole(Double(Float(value)), significantBits: 24, to: buffer)
+        }
         relay(Float(value).description, to: buffer)
+    }
+
+    /// A whole number beyond its mantissa, as Java before version 19 writes it: all digits but those below half a unit in the
+    /// last place, which is not always the shortest form.
+    private static func appendWhole(_ value: Double, significantBits: Int, to buffer: ByteBuffer) {
+        let excess = Int(value.exponent) - significantBits - 1
+        var power: UInt64 = 1
+        // As many digits as 2^excess has behind its first.
+        if excess > 1 { while power * 10 <= UInt64(1) << UInt64(excess) { power *= 10 } }
+        let whole = UInt64(value.magnitude)
+        let kept = whole % power >= power / 2 && power > 1 ? whole / power + 1 : whole / power
+        relay(
+            (value < 0 ? "-" : "") + String(kept) + String(repeating: "0", count: String(power).count - 1), to: buffer)
     }
 
     /// Lays Swift's digits (`1e+20`, `123456789.125`, `inf`) out the way Java does.

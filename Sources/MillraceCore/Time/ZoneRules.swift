@@ -27,6 +27,12 @@ public final class ZoneRules: Sendable {
     /// Always the same offset, which is 0.
     public var isUTC: Bool { transitions.isEmpty && offsets == [0] }
 
+    /// Seconds since 1970 at which the clock was (or will be) changed last.
+    public var lastTransition: Int64 { transitions.last ?? .min }
+
+    /// Seconds east of UTC after the last change.
+    public var latestOffset: Int64 { offsets.last ?? 0 }
+
     /// `UTC`, `Z`, `+09:00`, `GMT+9`, `UTC+05:30`, `Asia/Seoul`. Nil for a zone that is not known.
     public static func named(_ name: String) -> ZoneRules? {
         if let offset = fixedOffset(name) { return ZoneRules(name: name, transitions: [], offsets: [offset]) }

@@ -1,19 +1,23 @@
 import MillraceCore
 
-/// Aggregates over rows that may be taken back: COUNT, SUM, AVG, MIN, MAX, with DISTINCT and FILTER.
+/// Aggregates over rows that may be taken back, with DISTINCT and FILTER.
 ///
-/// COUNT, SUM and AVG are added to and subtracted from; MIN and MAX keep every value with its count, DISTINCT likewise. A sum
+/// COUNT, SUM and AVG are added to and subtracted from; MIN and MAX keep every value with its count, DISTINCT and PERCENTILE likewise;
+/// aggregates that list their values keep the list (see `RetractableCells`). A sum
 /// of DOUBLE may keep a rounding error of what was taken back, as Flink's does.
 ///
 /// A record is all zeros for a group without rows. Its first 16 bytes belong to the operator; behind them each aggregate has
 /// the number of values it holds (8 bytes), the set of DISTINCT (8 bytes) and 16 bytes of its own.
 final class RetractableAccumulators {
-    private enum Kind {
+    enum Kind {
         case count, sumInteger, sumDouble, sumFloat, sumDecimal
         case extremeInteger, extremeDouble, extremeDecimal, extremeBytes
+        case moments, percentile
+        /// See `RetractableAccumulators+Cells`.
+        case cells
     }
 
-    private struct Slot {
+    struct Slot {
         var call: AggregateCall
         var kind: Kind
         var offset: Int
@@ -25,6 +29,7 @@ final class RetractableAccumulators {
     private static let slotBytes = 32
     private let slots: [Slot]
     private let store: StateStore
+    let scratch = ByteBuffer(capacity: 64)
     let recordBytes: Int
 
     /// - Throws: `.user` for an aggregate that cannot take rows back.
@@ -65,11 +70,13 @@ final class RetractableAccumulators {
             case .bytes: return .extremeBytes
             default: return nil
             }
-        default: return nil
+        case .stddevPop, .stddevSamp, .varPop, .varSamp: return type?.isNumeric == true ? .moments : nil
+        case .percentile: return type?.isNumeric == true ? .percentile : nil
+        case .listAgg, .firstValue, .lastValue, .arrayAgg, .collect, .jsonArrayAgg, .jsonObjectAgg: return .cells
         }
     }
 
-    var argumentColumns: [Int] { slots.compactMap(\.call.argument) + slots.compactMap(\.call.filter) }
+    var argumentColumns: [Int] { slots.flatMap(\.call.columns) }
 
     /// Adds a row to a group, or takes one back.
     func fold(_ batch: ColumnBatch, row: Int, into record: UnsafeMutableRawPointer, isRetraction: Bool) {
@@ -80,9 +87,15 @@ final class RetractableAccumulators {
                 continue
             }
             let argument = slot.call.argument.map { batch.columns[$0] }
-            if let argument, argument.states[row] != CellState.valid { continue }
+            if let argument, argument.states[row] != CellState.valid, slot.call.function != .arrayAgg { continue }
             if slot.isDistinct, let argument, !changesSet(slot, record, argument, row, isRetraction) { continue }
-            fold(slot, argument, row, record + slot.offset, isRetraction)
+            switch slot.kind {
+            case .cells: foldCell(slot, argument!, row, record + slot.offset, isRetraction)
+            case .percentile:
+                let weights = slot.call.weight.map { batch.columns[$0] }
+                weigh(argument!, weights, row, record + slot.offset, isRetraction)
+            default: fold(slot, argument, row, record + slot.offset, isRetraction)
+            }
         }
     }
 
@@ -92,7 +105,15 @@ final class RetractableAccumulators {
         state.assumingMemoryBound(to: Int64.self).pointee += isRetraction ? -1 : 1
         let value = state + 16
         switch slot.kind {
-        case .count: break
+        case .count, .cells, .percentile: break
+        case .moments:
+            let count = state.load(as: Int64.self)
+            let moments = value.assumingMemoryBound(to: Moments.self)
+            if isRetraction {
+                moments.pointee.remove(argument!.double(at: row), count: count)
+            } else {
+                moments.pointee.add(argument!.double(at: row), count: count)
+            }
         case .sumInteger:
             let sum = value.assumingMemoryBound(to: Int64.self)
             if isRetraction { sum.pointee &-= argument!.ints[row] } else { sum.pointee &+= argument!.ints[row] }
@@ -126,7 +147,7 @@ final class RetractableAccumulators {
         if isRetraction { values.remove(value) } else { values.add(value) }
     }
 
-    private func object<T: AnyObject>(_ place: UnsafeMutableRawPointer) -> T? {
+    func object<T: AnyObject>(_ place: UnsafeMutableRawPointer) -> T? {
         UnsafeRawPointer(bitPattern: place.load(as: UInt.self)).map {
             Unmanaged<T>.fromOpaque($0).takeUnretainedValue()
         }
@@ -165,8 +186,9 @@ final class RetractableAccumulators {
             let state = record + slot.offset
             if slot.isDistinct { releaseObject(state + 8) }
             switch slot.kind {
-            case .extremeInteger, .extremeDouble, .extremeDecimal, .extremeBytes: releaseObject(state + 16)
-            case .count, .sumInteger, .sumDouble, .sumFloat, .sumDecimal: break
+            case .extremeInteger, .extremeDouble, .extremeDecimal, .extremeBytes, .cells, .percentile:
+                releaseObject(state + 16)
+            case .count, .sumInteger, .sumDouble, .sumFloat, .sumDecimal, .moments: break
             }
         }
     }
@@ -185,11 +207,15 @@ final class RetractableAccumulators {
     private func append(_ slot: Slot, _ state: UnsafeMutableRawPointer, _ column: Column, _ arena: BatchArena) {
         let values = state.load(as: Int64.self)
         if slot.kind == .count { return column.append(int: values) }
-        guard values > 0 else { return column.appendNull() }
         let value = state + 16
+        if slot.kind == .cells { return appendCells(slot, value, column, arena) }
+        guard values > 0 else { return column.appendNull() }
         let isAverage = slot.call.function == .average
         switch slot.kind {
-        case .count: break
+        case .count, .cells: break
+        case .moments:
+            value.load(as: Moments.self).append(slot.call.function, count: values, type: slot.call.type, to: column)
+        case .percentile: weighted(value).append(slot.call, to: column)
         case .sumInteger:
             let sum = value.load(as: Int64.self)
             column.append(int: Accumulators.wrap(isAverage ? sum / values : sum, to: slot.call.type))

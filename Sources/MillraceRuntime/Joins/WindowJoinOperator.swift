@@ -69,7 +69,8 @@ public final class WindowJoinOperator: Operator {
                 continue
             }
             let windowEnd = EventTime.milliseconds(fromMicroseconds: end.ints[row])
-            let closed = max(time.combined, emittedWatermark)
+            var closed = max(time.combined, emittedWatermark)
+            if plan.sharesTime { closed = max(closed, batch.metadata.watermarks[row]) }
             if windowEnd - 1 <= closed {
                 try context.reject(
                     origin: origin, .lateRow, object: object, detail: LateRow.detail(end: windowEnd, watermark: closed))

@@ -41,8 +41,11 @@ final class EventTimeBuffer {
 
     /// Takes a row, unless it is late, wrong or one too many. `key` numbers it when nothing else speaks against it; nil: it
     /// has rejected the row.
+    ///
+    /// - Parameter isStrict: a row behind the watermark is late; else `key` decides.
     func add(
-        _ batch: ColumnBatch, _ row: Int, _ context: ShardContext, key: () throws(Diagnostic) -> Int32?
+        _ batch: ColumnBatch, _ row: Int, _ context: ShardContext, isStrict: Bool = true,
+        key: () throws(Diagnostic) -> Int32?
     ) throws(Diagnostic) {
         let origin = batch.metadata.origins[row]
         watermark = max(watermark, batch.metadata.watermarks[row])
@@ -61,7 +64,7 @@ final class EventTimeBuffer {
         }
         let milliseconds = EventTime.milliseconds(fromMicroseconds: time.ints[row])
         let passed = max(watermark, emittedWatermark)
-        if milliseconds <= passed, !context.isReplayed(origin: origin) {
+        if isStrict, milliseconds <= passed, !context.isReplayed(origin: origin) {
             try context.reject(
                 origin: origin, .lateRow, object: object, detail: LateRow.detail(time: milliseconds, watermark: passed))
             return
@@ -83,6 +86,19 @@ final class EventTimeBuffer {
         while queue.firstTime == time { run.append(queue.pop()) }
         newest = max(newest, time)
         return true
+    }
+
+    /// Says that a row came behind one that has left.
+    func rejectLate(_ batch: ColumnBatch, _ row: Int, behind passed: Int64, _ context: ShardContext) throws(Diagnostic)
+    {
+        try context.reject(
+            origin: batch.metadata.origins[row], .lateRow, object: object,
+            detail: LateRow.detail(time: milliseconds(batch, row), watermark: passed))
+    }
+
+    /// The event time of a row that has one.
+    func milliseconds(_ batch: ColumnBatch, _ row: Int) -> Int64 {
+        EventTime.milliseconds(fromMicroseconds: batch.columns[timeColumn].ints[row])
     }
 
     /// After the rows up to `watermark` have been taken.

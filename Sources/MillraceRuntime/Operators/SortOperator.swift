@@ -42,12 +42,21 @@ public final class SortOperator: Operator {
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
         for row in 0..<batch.count {
-            if let buffer {
+            if let buffer, plan.judgesLatenessByRows {
+                let watermark = batch.metadata.watermarks[row]
+                if watermark > buffer.watermark { try leave(upTo: watermark, buffer, context) }
+                try buffer.add(batch, row, context, isStrict: false) { () throws(Diagnostic) in
+                    guard buffer.milliseconds(batch, row) <= buffer.newest else { return 0 }
+                    try buffer.rejectLate(batch, row, behind: buffer.newest, context)
+                    return nil
+                }
+            } else if let buffer {
                 try buffer.add(batch, row, context) { 0 }
             } else {
                 try keep(batch, row, context)
             }
         }
+        if plan.judgesLatenessByRows, buffer != nil { try flush(context) }
     }
 
     private func keep(_ batch: ColumnBatch, _ row: Int, _ context: ShardContext) throws(Diagnostic) {
@@ -71,18 +80,7 @@ public final class SortOperator: Operator {
 
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         if let buffer {
-            while buffer.take(upTo: watermark, into: &run) {
-                if plan.order.count > 1, run.count > 1 {
-                    run.sort { a, b in
-                        let order = order.compare(a.slot, b.slot)
-                        return order == 0 ? a.sequence < b.sequence : order < 0
-                    }
-                }
-                for entry in run {
-                    if buffer.isEmitted(entry.time) { rows.release(entry.slot) } else { kept.append(entry.slot) }
-                }
-                if kept.count >= batchRows { try flush(context) }
-            }
+            try leave(upTo: watermark, buffer, context)
             try flush(context)
             buffer.passed(watermark)
         } else if watermark == EventTime.end {
@@ -97,6 +95,21 @@ public final class SortOperator: Operator {
         }
         self.watermark = max(self.watermark, watermark)
         try emit(watermark: watermark, context: context)
+    }
+
+    private func leave(upTo watermark: Int64, _ buffer: EventTimeBuffer, _ context: ShardContext) throws(Diagnostic) {
+        while buffer.take(upTo: watermark, into: &run) {
+            if plan.order.count > 1, run.count > 1 {
+                run.sort { a, b in
+                    let order = order.compare(a.slot, b.slot)
+                    return order == 0 ? a.sequence < b.sequence : order < 0
+                }
+            }
+            for entry in run {
+                if buffer.isEmitted(entry.time) { rows.release(entry.slot) } else { kept.append(entry.slot) }
+            }
+            if kept.count >= batchRows { try flush(context) }
+        }
     }
 
     private func flush(_ context: ShardContext) throws(Diagnostic) {

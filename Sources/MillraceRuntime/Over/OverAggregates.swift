@@ -118,7 +118,7 @@ final class OverAggregates {
         case .last:
             if !keepsRows { drop(index, state) }
             hold(index, slot, state)
-        case .listAgg, .arrayAgg, .collect: hold(index, slot, state)
+        case .listAgg, .arrayAgg, .collect, .percentile: hold(index, slot, state)
         case .lag:
             hold(index, slot, state)
             if case .lag(_, let offset, _, _) = call.call, state.queues[index].count > offset + 1 {
@@ -155,7 +155,7 @@ final class OverAggregates {
             } else {
                 (record + 16).assumingMemoryBound(to: Moments.self).pointee.remove(value, count: count.pointee)
             }
-        case .minimum, .maximum, .first, .last, .listAgg, .arrayAgg, .collect:
+        case .minimum, .maximum, .first, .last, .listAgg, .arrayAgg, .collect, .percentile:
             if state.queues[index].first == slot { rows.release(state.queues[index].removeFirst()) }
         }
     }
@@ -295,6 +295,16 @@ final class OverAggregates {
                 rows.append(argument, slot, to: column.children[0], copyingInto: arena)
             }
             column.append(list: ListRef(start: start, count: Int32(column.children[0].count) - start))
+        case .percentile:
+            let values = WeightedValues()
+            for slot in listed(index, call, state) {
+                var weight: Int64 = 1
+                if let column = aggregate.weight {
+                    weight = rows.isValid(column, slot) ? max(0, rows.columns[column].ints[Int(slot)]) : 0
+                }
+                values.add(rows.columns[argument].double(at: Int(slot)), weight: weight)
+            }
+            values.append(aggregate, to: column)
         case .count, .collect, .lag: break
         }
     }

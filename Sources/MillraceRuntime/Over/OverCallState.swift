@@ -11,7 +11,7 @@ struct OverCallLayout {
         /// The queue holds the frame's values that are not NULL; with an unbounded frame only the one that counts.
         case first, last
         /// The queue holds the frame's values.
-        case listAgg, arrayAgg, collect
+        case listAgg, arrayAgg, collect, percentile
         /// The queue holds the last `offset` + 1 rows.
         case lag
     }
@@ -41,7 +41,7 @@ struct OverCallLayout {
         let type = aggregate.argument.map { input[$0].type } ?? .bigInt
         kind = try OverCallLayout.kind(aggregate.function, type)
         isDistinct = aggregate.isDistinct && !usesQueue
-        listsDistinct = aggregate.isDistinct && [.listAgg, .arrayAgg, .collect].contains(kind)
+        listsDistinct = aggregate.isDistinct && [.listAgg, .arrayAgg, .collect, .percentile].contains(kind)
     }
 
     private static func kind(_ function: AggregateCall.Function, _ type: DataType) throws(Diagnostic) -> Kind {
@@ -59,13 +59,14 @@ struct OverCallLayout {
         case (.listAgg, .bytes): return .listAgg
         case (.arrayAgg, _): return .arrayAgg
         case (.collect, _): return .collect
+        case (.percentile, .int64), (.percentile, .double), (.percentile, .decimal): return .percentile
         default: throw Diagnostic("aggregate \"\(function.rawValue)\" OVER has no state for \(type)", fault: .bug)
         }
     }
 
     var usesQueue: Bool {
         switch kind {
-        case .minimum, .maximum, .first, .last, .listAgg, .arrayAgg, .collect, .lag: true
+        case .minimum, .maximum, .first, .last, .listAgg, .arrayAgg, .collect, .percentile, .lag: true
         default: false
         }
     }

@@ -5,8 +5,11 @@ import MillraceCore
 final class OverFrameState {
     /// What one key has in this frame.
     private final class Key: OverAggregates.Key {
-        /// Rows of a ROWS frame, oldest first.
+        /// Rows of a ROWS frame, or of a RANGE frame by key; oldest first.
         var rows = SlotQueue()
+        /// Of a RANGE frame by key: the times of `rows`, from `timesHead` on.
+        var times: [Int64] = []
+        var timesHead = 0
         /// Rows in a RANGE frame.
         var count = 0
     }
@@ -20,8 +23,14 @@ final class OverFrameState {
     private var log: [(time: Int64, slot: Int32, key: Int32)] = []
     private var logHead = 0
 
-    init(_ frame: OverFrame, rows: RowStore, keys: KeyTable, store: StateStore, input: Schema) throws(Diagnostic) {
+    /// Rows of a RANGE frame leave when their key's time has gone on, and with `clean`; else when time has.
+    private let isByKey: Bool
+
+    init(
+        _ frame: OverFrame, rows: RowStore, keys: KeyTable, store: StateStore, input: Schema, isByKey: Bool = false
+    ) throws(Diagnostic) {
         extent = frame.extent
+        self.isByKey = isByKey
         self.rows = rows
         self.keys = keys
         let keepsRows =
@@ -54,8 +63,13 @@ final class OverFrameState {
         let state = state(key)
         // First out, then in, as Flink does it: sums of DOUBLE depend on the order.
         if case .rows(let preceding?) = extent, state.rows.count > preceding { remove(state.rows.removeFirst(), state) }
+        if isByKey, case .range(let preceding?) = extent { expire(state, before: time - preceding) }
         aggregates.add(slot, state)
         switch extent {
+        case .range(.some) where isByKey:
+            rows.retain(slot)
+            state.rows.append(slot)
+            state.times.append(time)
         case .range(.some):
             rows.retain(slot)
             log.append((time, slot, key))
@@ -69,7 +83,7 @@ final class OverFrameState {
 
     /// Rows older than `time` by more than the frame leave it.
     func expire(at time: Int64) {
-        guard case .range(let preceding?) = extent else { return }
+        guard !isByKey, case .range(let preceding?) = extent else { return }
         let (start, overflow) = time.subtractingReportingOverflow(preceding)
         guard !overflow else { return }
         while logHead < log.count, log[logHead].time < start {
@@ -87,6 +101,24 @@ final class OverFrameState {
             log.removeFirst(logHead)
             logHead = 0
         }
+    }
+
+    private func expire(_ state: Key, before start: Int64) {
+        while state.timesHead < state.times.count, state.times[state.timesHead] < start {
+            state.timesHead += 1
+            remove(state.rows.removeFirst(), state)
+        }
+        if state.timesHead >= 32, state.timesHead * 2 > state.times.count {
+            state.times.removeFirst(state.timesHead)
+            state.timesHead = 0
+        }
+    }
+
+    /// Forgets what a key has in a RANGE frame.
+    func clean(_ key: Int32) {
+        guard isRange, Int(key) < states.count, let state = states[Int(key)] else { return }
+        expire(state, before: .max)
+        forget(key, state)
     }
 
     private func forget(_ key: Int32, _ state: Key) {

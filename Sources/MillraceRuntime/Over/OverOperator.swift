@@ -17,6 +17,8 @@ public final class OverOperator: Operator {
     /// Columns whose bytes nothing reads once the row has left.
     private let trimmed: [Int]
     private var run: [EventTimeQueue.Entry] = []
+    /// Of lateness by key; nil: a row is late behind the watermark.
+    private var progress: OverProgress?
 
     private let inputColumns: [Column]
     private let resultColumns: [Column]
@@ -45,9 +47,12 @@ public final class OverOperator: Operator {
             buffer = nil
             rows = RowStore(input, store: store)
         }
+        if plan.judgesLatenessByKey, plan.timeColumn != nil, plan.isBounded { progress = OverProgress(plan.frames) }
         var frames: [OverFrameState] = []
         for frame in plan.frames {
-            frames.append(try OverFrameState(frame, rows: rows, keys: keys, store: store, input: input))
+            frames.append(
+                try OverFrameState(
+                    frame, rows: rows, keys: keys, store: store, input: input, isByKey: progress != nil))
         }
         self.frames = frames
         trimmed = rows.trimmable(except: read)
@@ -74,7 +79,47 @@ public final class OverOperator: Operator {
             return
         }
         for row in 0..<batch.count {
-            try buffer.add(batch, row, context) { () throws(Diagnostic) in try key(batch, row, context) }
+            guard progress != nil else {
+                try buffer.add(batch, row, context) { () throws(Diagnostic) in try key(batch, row, context) }
+                continue
+            }
+            // What leaves before this row decides whether it is late.
+            let watermark = batch.metadata.watermarks[row]
+            if watermark > buffer.watermark { try fire(upTo: watermark, buffer, context) }
+            try buffer.add(batch, row, context, isStrict: false) { () throws(Diagnostic) in
+                try timelyKey(batch, row, buffer, context)
+            }
+        }
+        if progress != nil { try flush(buffer.announced, context) }
+    }
+
+    /// The key of a row that comes before every row of its key that has not left; nil after it was rejected.
+    private func timelyKey(
+        _ batch: ColumnBatch, _ row: Int, _ buffer: EventTimeBuffer, _ context: ShardContext
+    ) throws(Diagnostic) -> Int32? {
+        let time = buffer.milliseconds(batch, row)
+        let key = keys.intern(row: row)
+        if keys.references(key) == 0 { progress?.forget(key) }
+        if let last = progress?.last(key), time <= last {
+            try buffer.rejectLate(batch, row, behind: last, context)
+            return nil
+        }
+        guard let key = try self.key(batch, row, context) else { return nil }
+        progress?.note(key, time)
+        return key
+    }
+
+    /// Lets the rows go that `watermark` has passed, and cleans keys, in the order of their times.
+    private func fire(upTo watermark: Int64, _ buffer: EventTimeBuffer, _ context: ShardContext) throws(Diagnostic) {
+        while true {
+            let next = min(watermark, buffer.queue.firstTime ?? .max)
+            if let key = progress?.takeCleaned(upTo: next) {
+                for frame in frames { frame.clean(key) }
+                continue
+            }
+            guard buffer.take(upTo: watermark, into: &run) else { return }
+            for entry in run { progress?.left(entry.key, run[0].time) }
+            try leave(run, buffer, context)
         }
     }
 
@@ -94,7 +139,11 @@ public final class OverOperator: Operator {
 
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         if let buffer {
-            while buffer.take(upTo: watermark, into: &run) { try leave(run, buffer, context) }
+            if progress == nil {
+                while buffer.take(upTo: watermark, into: &run) { try leave(run, buffer, context) }
+            } else {
+                try fire(upTo: watermark, buffer, context)
+            }
             for frame in frames { frame.expire(at: watermark == EventTime.end ? watermark : watermark + 1) }
             try flush(buffer.announced, context)
             buffer.passed(watermark)

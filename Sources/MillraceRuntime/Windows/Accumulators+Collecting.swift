@@ -4,7 +4,7 @@ extension Accumulators.Kind {
     /// The record holds a block of the store.
     var holdsBytes: Bool {
         switch self {
-        case .minimumBytes, .maximumBytes, .text, .firstCell, .lastCell, .cells: true
+        case .minimumBytes, .maximumBytes, .text, .firstCell, .lastCell, .cells, .jsonArray, .jsonObject: true
         default: false
         }
     }
@@ -23,6 +23,9 @@ extension Accumulators {
         case .lastValue: .lastCell
         case .arrayAgg: .cells
         case .collect: .multiset
+        case .percentile: type.isNumeric ? .percentile : nil
+        case .jsonArrayAgg: .jsonArray
+        case .jsonObjectAgg: .jsonObject
         case .countAll, .count, .sum, .average, .minimum, .maximum: nil
         }
     }
@@ -43,6 +46,8 @@ extension Accumulators {
             (state + 16).assumingMemoryBound(to: HeldBytes.self).pointee.count = 0
             encode(argument, row, state)
         case .cells: encode(argument, row, state)
+        case .jsonArray: appendArray(argument.refs[row], isFirst: count.pointee == 1, state)
+        case .jsonObject: insertItem(JSONItems.item(of: argument.refs[row]), isFirst: count.pointee == 1, state)
         case .multiset:
             let values = multiset(slot, state)
             values.table.bind([argument])
@@ -73,6 +78,13 @@ extension Accumulators {
             if seen.pointee > 0 { appendSeparator(slot, to) }
             append(bytes, to: to)
         case .cells: append(bytes, to: to)
+        case .jsonArray: appendArray(bytes, isFirst: seen.pointee == 0, to)
+        case .jsonObject:
+            var isFirst = seen.pointee == 0
+            JSONItems.forEach(bytes) { item in
+                insertItem(item, isFirst: isFirst, to)
+                isFirst = false
+            }
         case .firstCell: if seen.pointee == 0 { append(bytes, to: to) }
         case .lastCell:
             (to + 16).assumingMemoryBound(to: HeldBytes.self).pointee.count = 0
@@ -92,13 +104,63 @@ extension Accumulators {
         let held = (state + 16).load(as: HeldBytes.self)
         var cursor = UnsafeRawPointer(held.start!)
         switch slot.kind {
-        case .text: column.append(bytes: ByteRef(start: held.start!, count: Int(held.count)))
+        case .text, .jsonArray, .jsonObject: column.append(bytes: ByteRef(start: held.start!, count: Int(held.count)))
         case .cells:
             let start = Int32(column.children[0].count)
             for _ in 0..<count { CellCodec.read(&cursor, into: column.children[0]) }
             column.append(list: ListRef(start: start, count: Int32(count)))
         default: CellCodec.read(&cursor, into: column)
         }
+    }
+
+    /// The result of a group without values.
+    func appendEmpty(_ slot: Slot, _ column: Column) {
+        func append(_ text: StaticString) {
+            column.append(bytes: ByteRef(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        }
+        switch slot.kind {
+        case .jsonArray: append("[]")
+        case .jsonObject: append("{}")
+        default: column.appendNull()
+        }
+    }
+
+    // MARK: - JSON
+
+    /// The record holds the array's text; `items` is another one.
+    private func appendArray(_ items: ByteRef, isFirst: Bool, _ state: UnsafeMutableRawPointer) {
+        guard !isFirst else { return append(items, to: state) }
+        let held = (state + 16).assumingMemoryBound(to: HeldBytes.self)
+        held.pointee.start![Int(held.pointee.count) - 1] = JSONItems.comma
+        append(ByteRef(start: items.start + 1, count: items.count - 1), to: state)
+    }
+
+    private func insertItem(_ item: ByteRef, isFirst: Bool, _ state: UnsafeMutableRawPointer) {
+        let held = (state + 16).assumingMemoryBound(to: HeldBytes.self)
+        let object = isFirst ? ByteRef.empty : ByteRef(start: held.pointee.start!, count: Int(held.pointee.count))
+        JSONItems.insert(item, into: object, scratch)
+        held.pointee.count = 0
+        append(scratch.bytes, to: state)
+    }
+
+    // MARK: - Percentiles
+
+    func weigh(_ argument: Column, _ weights: Column?, _ row: Int, _ state: UnsafeMutableRawPointer) {
+        var weight: Int64 = 1
+        if let weights { weight = weights.states[row] == CellState.valid ? max(0, weights.ints[row]) : 0 }
+        guard weight > 0 else { return }
+        state.assumingMemoryBound(to: Int64.self).pointee += 1
+        weighted(state).add(argument.double(at: row), weight: weight)
+    }
+
+    func weighted(_ state: UnsafeMutableRawPointer) -> WeightedValues {
+        let place = (state + 16).assumingMemoryBound(to: UInt.self)
+        if let pointer = UnsafeRawPointer(bitPattern: place.pointee) {
+            return Unmanaged<WeightedValues>.fromOpaque(pointer).takeUnretainedValue()
+        }
+        let values = WeightedValues()
+        place.pointee = UInt(bitPattern: Unmanaged.passRetained(values).toOpaque())
+        return values
     }
 
     // MARK: - Bytes
@@ -168,10 +230,10 @@ extension Accumulators {
         column.append(list: ListRef(start: start, count: Int32(column.children[0].count) - start))
     }
 
-    func releaseMultiset(_ state: UnsafeMutableRawPointer) {
+    func releaseObject(_ state: UnsafeMutableRawPointer) {
         let place = (state + 16).assumingMemoryBound(to: UInt.self)
         if let pointer = UnsafeRawPointer(bitPattern: place.pointee) {
-            Unmanaged<DistinctValues>.fromOpaque(pointer).release()
+            Unmanaged<AnyObject>.fromOpaque(pointer).release()
             place.pointee = 0
         }
     }

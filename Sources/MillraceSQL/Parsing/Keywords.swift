@@ -35,7 +35,8 @@ enum Keywords {
     /// Units of EXTRACT, FLOOR … TO, TIMESTAMPADD and TIMESTAMPDIFF.
     static let timeUnits = [
         "MILLENNIUM", "CENTURY", "DECADE", "YEAR", "ISOYEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "ISODOW", "DOY",
-        "DAYOFWEEK", "DAYOFYEAR", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND", "NANOSECOND", "EPOCH",
+        "DAYOFWEEK", "DAYOFYEAR", "ISOWEEK", "DATE", "TIME", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND",
+        "NANOSECOND", "EPOCH",
     ]
 
     /// First words of statements that are known but not supported.
@@ -54,7 +55,7 @@ enum Keywords {
         let explain = "Run millrace explain FILE to see tables and plans."
         let builtIn = "Connectors, formats and functions are built in."
         return [
-            "USE": namespace, "CREATE CATALOG": namespace, "CREATE DATABASE": namespace, "CREATE SCHEMA": namespace,
+            "USE": namespace, "CREATE CATALOG": namespace, "CREATE SCHEMA": namespace,
             "DROP": whole, "ALTER": whole, "UPDATE": upsert, "DELETE": upsert, "MERGE": upsert, "UPSERT": upsert,
             "TRUNCATE": upsert, "EXPLAIN": explain, "SHOW": explain, "DESCRIBE": explain, "DESC": explain,
             "ADD": builtIn, "LOAD": builtIn, "UNLOAD": builtIn, "REMOVE": builtIn, "CREATE FUNCTION": builtIn,

@@ -74,6 +74,8 @@ struct Lexer {
         case 0x55 where byte(1) == 0x26 && byte(2) == 0x27, 0x75 where byte(1) == 0x26 && byte(2) == 0x27:
             unicodeString(start)
         case 0x4E where byte(1) == 0x27, 0x6E where byte(1) == 0x27: string(start, prefix: 1)
+        case 0x52 where byte(1) == 0x27 || byte(1) == 0x22, 0x72 where byte(1) == 0x27 || byte(1) == 0x22:
+            rawString(start)
         case 0x5F where characterSetLength != nil: string(start, prefix: characterSetLength ?? 0)
         case 0x30...0x39: number(start)
         case 0x2E where isDigit(byte(1)) && !followsName: number(start)
@@ -158,6 +160,22 @@ struct Lexer {
         {
             add(.string, content, from: start)
         }
+    }
+
+    /// BigQuery's `r'…'`: backslashes are themselves, and the character behind one does not close the string.
+    private mutating func rawString(_ start: Int) {
+        let quote = byte(1)
+        at += 2
+        let first = at
+        while at < bytes.count, bytes[at] != quote { at += bytes[at] == 0x5C && at + 1 < bytes.count ? 2 : 1 }
+        guard at < bytes.count else {
+            at = bytes.count
+            return addUnclosed(
+                "string has no closing quote", hint: "Close it with the quote it began with.", from: start)
+        }
+        let content = text(first..<at)
+        at += 1
+        add(.string, content, from: start)
     }
 
     /// Length of `_UTF8` and its like in front of a quote: all text is Unicode, so the name only has to be one.

@@ -13,6 +13,12 @@ extension Parser {
         let name = ObjectName(parts)
         guard isSign("(") else { return ExpressionSyntax(.name(parts), range: name.range) }
         var call = try parseCall(name, isTableFunction: false)
+        try parseCallClauses(&call)
+        return ExpressionSyntax(.call(call), range: name.range.through(previousRange))
+    }
+
+    /// IGNORE NULLS, FILTER and OVER, as far as they are there.
+    private mutating func parseCallClauses(_ call: inout CallSyntax) throws(Diagnostic) {
         if call.nulls == nil { call.nulls = parseNullTreatment() }
         if isWord("FILTER"), isSign("(", ahead: 1) {
             index += 2
@@ -21,7 +27,6 @@ extension Parser {
             try expect(")")
         }
         if accept(words: "OVER") { call.over = try parseWindow() }
-        return ExpressionSyntax(.call(call), range: name.range.through(previousRange))
     }
 
     /// `(…)` behind a function's name. In a table function `(query)` is a table argument, elsewhere a scalar sub-query.
@@ -30,22 +35,37 @@ extension Parser {
         var call = CallSyntax(name: name, arguments: [])
         if accept(")") { return call }
         if isSign("*"), isSign(")", ahead: 1) {
-            call.arguments = [.init(value: ExpressionSyntax(.asterisk, range: token.range))]
-            index += 2
+            takeAsterisk(&call)
             return call
         }
         call.isDistinct = accept(words: "DISTINCT")
         if !call.isDistinct, isWord("ALL"), !isSign("(", ahead: 1) { advance() }
-        repeat {
-            if let argument = try parseNamedArgument(isTableFunction: isTableFunction) {
-                call.arguments.append(argument)
-            } else {
-                call.arguments.append(.init(value: try parseArgument(isTableFunction: isTableFunction)))
-            }
-        } while accept(",")
-        if !isTableFunction { call.nulls = parseNullTreatment() }
+        if name.parts.count == 1, name.text.uppercased() == "JSON_OBJECTAGG" {
+            try parseJSONPair(&call)
+            return call
+        }
+        repeat { try parseOneArgument(&call, isTableFunction: isTableFunction) } while accept(",")
+        if !isTableFunction {
+            call.nulls = parseNullTreatment()
+            call.leavesOutNull = parseJSONNullClause()
+        }
         try expectListEnd()
         return call
+    }
+
+    private mutating func takeAsterisk(_ call: inout CallSyntax) {
+        call.arguments = [.init(value: ExpressionSyntax(.asterisk, range: token.range))]
+        index += 2
+    }
+
+    private mutating func parseOneArgument(_ call: inout CallSyntax, isTableFunction: Bool) throws(Diagnostic) {
+        if token.kind == .word || token.kind == .quotedName, isSign("=>", ahead: 1) {
+            if let argument = try parseNamedArgument(isTableFunction: isTableFunction) {
+                call.arguments.append(argument)
+            }
+            return
+        }
+        call.arguments.append(.init(value: try parseArgument(isTableFunction: isTableFunction)))
     }
 
     private mutating func parseNullTreatment() -> CallSyntax.NullTreatment? {

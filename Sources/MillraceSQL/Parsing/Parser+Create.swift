@@ -12,10 +12,17 @@ extension Parser {
             advance()
             if replace { throw unsupported("CREATE OR REPLACE \(object.keyword)", at: start.through(object.range)) }
             if object.keyword == "TABLE" { return .createTable(try parseCreateTable(isTemporary: isTemporary)) }
-            return .createView(try parseView())
+            return .createView(try parseView(isTemporary: isTemporary))
+        }
+        if accept(words: "DATABASE") {
+            let ifNotExists = try acceptIfNotExists()
+            let name = try parseObjectName("a database name")
+            try skipComment()
+            if accept(words: "WITH") { _ = try parseOptions() }
+            return .catalog(.createDatabase(name, ifNotExists: ifNotExists))
         }
         if object.kind == .word,
-            ["FUNCTION", "SYSTEM", "DATABASE", "CATALOG", "INDEX", "MATERIALIZED", "SCHEMA", "EXTERNAL", "CONNECTION"]
+            ["FUNCTION", "SYSTEM", "CATALOG", "INDEX", "MATERIALIZED", "SCHEMA", "EXTERNAL", "CONNECTION"]
                 .contains(object.keyword)
         {
             throw unsupportedStatement("CREATE \(object.keyword)", at: start.through(object.range))
@@ -35,14 +42,15 @@ extension Parser {
         if isWord("COMMENT"), ahead(1).kind == .string || ahead(1).kind == .doubleQuotedString { index += 2 }
     }
 
-    private mutating func parseView() throws(Diagnostic) -> CreateViewSyntax {
+    private mutating func parseView(isTemporary: Bool) throws(Diagnostic) -> CreateViewSyntax {
         let ifNotExists = try acceptIfNotExists()
         let name = try parseObjectName("a view name")
         let columns = isSign("(") ? try parseNameList() : []
         try skipComment()
         try expect(words: "AS")
         let query = try parseQuery()
-        return CreateViewSyntax(name: name, ifNotExists: ifNotExists, columns: columns, query: query)
+        return CreateViewSyntax(
+            name: name, ifNotExists: ifNotExists, isTemporary: isTemporary, columns: columns, query: query)
     }
 
     // MARK: Tables
@@ -59,18 +67,13 @@ extension Parser {
         try skipComment()
         if isWord("DISTRIBUTED") { try skipDistribution() }
         if isWord("PARTITIONED") {
-            warn("PARTITIONED BY is ignored", at: token.range)
             advance()
             try expect(words: "BY")
-            _ = try parseNameList()
+            table.partitionKeys = try parseNameList()
         }
         if accept(words: "WITH") { table.options = try parseOptions() }
         if accept(words: "LIKE") { table.like = try parseLike() }
-        if isWord("AS") {
-            throw unsupported(
-                "CREATE TABLE AS", at: token.range,
-                hint: "Write CREATE TABLE with columns, then INSERT INTO … SELECT ….")
-        }
+        if accept(words: "AS") { table.query = try parseQuery() }
         return table
     }
 
@@ -88,7 +91,7 @@ extension Parser {
     }
 
     /// A column, WATERMARK or PRIMARY KEY.
-    private mutating func parseTableElement(_ table: inout CreateTableSyntax) throws(Diagnostic) {
+    mutating func parseTableElement(_ table: inout CreateTableSyntax) throws(Diagnostic) {
         let start = token.range
         if accept(words: "WATERMARK", "FOR") {
             let column = try parseDottedName("a column name")

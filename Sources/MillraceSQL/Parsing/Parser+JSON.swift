@@ -15,6 +15,23 @@ extension Parser {
         return ExpressionSyntax(.json(json), range: start.through(previousRange))
     }
 
+    /// `[KEY] key VALUE value [… ON NULL])` of JSON_OBJECTAGG.
+    mutating func parseJSONPair(_ call: inout CallSyntax) throws(Diagnostic) {
+        if isWord("KEY"), !isWord("VALUE", ahead: 1), !isSign(":", ahead: 1) { advance() }
+        call.arguments.append(.init(value: try parse(Precedence.concat)))
+        if !accept(":") { try expect(words: "VALUE") }
+        call.arguments.append(.init(value: try parseExpression()))
+        call.leavesOutNull = parseJSONNullClause()
+        try expect(")")
+    }
+
+    /// `ABSENT ON NULL` (true) or `NULL ON NULL`.
+    mutating func parseJSONNullClause() -> Bool? {
+        guard isJSONNullClause else { return nil }
+        defer { index += 3 }
+        return isWord("ABSENT")
+    }
+
     private mutating func parseJSONItems(_ json: inout JSONSyntax) throws(Diagnostic) {
         if !isSign(")"), !isJSONNullClause {
             repeat {
@@ -28,9 +45,7 @@ extension Parser {
                 json.arguments.append(try parseExpression())
             } while accept(",")
         }
-        guard isJSONNullClause else { return }
-        json.leavesOutNull = isWord("ABSENT")
-        index += 3
+        json.leavesOutNull = parseJSONNullClause()
     }
 
     private var isJSONNullClause: Bool {

@@ -11,6 +11,7 @@ extension Parser {
         case .binary: return literal(.bytes(Self.bytes(hexadecimal: token.text)))
         case .parameter: return literal(.parameter(token.text))
         case .quotedName: return try parseNameOrCall()
+        case .sign where token.text == "[": return try parseCollection()
         case .word: return try parseWord()
         case .sign where token.text == "(":
             advance()
@@ -18,7 +19,7 @@ extension Parser {
             switch try parseParenthesised() {
             case .query(let query): kind = .scalarQuery(query)
             case .expressions(let list) where list.count > 1: kind = .rowValue(list)
-            case .expressions(let list): kind = list[0].kind
+            case .expressions(let list): kind = try parseDifference(list[0]) ?? list[0].kind
             }
             let whole = ExpressionSyntax(kind, range: token.range.through(previousRange))
             // `(r).a` is a field of the name r, not the name r.a: parsePostfix goes on from here either way.
@@ -47,12 +48,24 @@ extension Parser {
         return ExpressionSyntax(kind, range: range)
     }
 
+    private mutating func literal(_ kind: ExpressionSyntax.Kind, from start: SourceRange) -> ExpressionSyntax {
+        advance()
+        return ExpressionSyntax(kind, range: start.through(previousRange))
+    }
+
     private static func bytes(hexadecimal text: String) -> [UInt8] {
         let digits = text.utf8.map { $0 <= 0x39 ? $0 - 0x30 : ($0 | 0x20) - 0x61 + 10 }
         return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
 
+    /// What begins with a word. Nested calls pass through here, so it keeps nothing on the stack but the answer.
     private mutating func parseWord() throws(Diagnostic) -> ExpressionSyntax {
+        if let form = try parseKeyword() { return form }
+        return try parseNameOrCall(isForced: isSign("(", ahead: 1) && (isWord("LEFT") || isWord("RIGHT")))
+    }
+
+    /// A literal or a form of its own; nil for a plain name or call.
+    private mutating func parseKeyword() throws(Diagnostic) -> ExpressionSyntax? {
         let next = ahead(1)
         let isCall = next.kind == .sign && next.text == "("
         let isLiteral = next.kind == .string || next.kind == .doubleQuotedString
@@ -64,8 +77,13 @@ extension Parser {
         case "CASE": return try parseCase()
         case "DATE" where isLiteral: return parseTemporal(.date, words: 1)
         case "TIME" where isLiteral: return parseTemporal(.time, words: 1)
-        case "TIMESTAMP" where isLiteral: return parseTemporal(.timestamp, words: 1)
+        case "DATETIME" where isLiteral, "TIMESTAMP" where isLiteral: return parseTemporal(.timestamp, words: 1)
         case "TIMESTAMP_LTZ" where isLiteral: return parseTemporal(.timestampLTZ, words: 1)
+        case "NUMERIC" where isLiteral, "BIGNUMERIC" where isLiteral:
+            let start = token.range
+            advance()
+            return literal(.number(token.text), from: start)
+        case "ARRAY" where isSign("<", ahead: 1), "STRUCT" where isSign("<", ahead: 1): return try parseTypedValue()
         case "TIMESTAMP"
         where isWord("WITH", ahead: 1) && isWord("LOCAL", ahead: 2) && isWord("TIME", ahead: 3)
             && isWord("ZONE", ahead: 4) && ahead(5).kind == .string:
@@ -78,18 +96,17 @@ extension Parser {
             let query = try parseQuery()
             try expect(")")
             return ExpressionSyntax(.exists(query), range: start.through(previousRange))
-        case "LEFT" where isCall, "RIGHT" where isCall: return try parseNameOrCall(isForced: true)
+        case "LEFT" where isCall, "RIGHT" where isCall: return nil
         case "ALL" where isCall, "ANY" where isCall, "SOME" where isCall:
             throw unsupported(
                 "comparison with \(token.keyword)", at: token.range,
                 hint: "Use x IN (SELECT …), or compare with a MIN or MAX.")
         case let word where isCall:
-            if let form = try parseSpecialForm(word) { return form }
-            return try parseNameOrCall()
+            return try parseSpecialForm(word)
         case let word where Keywords.bareCalls.contains(word) && !isSign(".", ahead: 1):
             let name = try parseIdentifier("a name")
             return ExpressionSyntax(.call(CallSyntax(name: ObjectName([name]), arguments: [])), range: name.range)
-        default: return try parseNameOrCall()
+        default: return nil
         }
     }
 
@@ -103,8 +120,8 @@ extension Parser {
 
     private mutating func parseCollection() throws(Diagnostic) -> ExpressionSyntax {
         let start = token.range
-        let isMap = token.keyword == "MAP"
-        index += 2
+        let isMap = token.kind == .word && token.keyword == "MAP"
+        index += token.kind == .word ? 2 : 1
         var items: [ExpressionSyntax] = []
         if !accept("]") {
             repeat { items.append(try parseExpression()) } while accept(",")
@@ -116,6 +133,23 @@ extension Parser {
                 "MAP has a key without a value", at: range, hint: "Write MAP['key', value, 'key', value].")
         }
         return ExpressionSyntax(isMap ? .mapValue(items) : .arrayValue(items), range: range)
+    }
+
+    /// BigQuery's `ARRAY<INT64>[1, 2]` and `STRUCT<a INT64, b STRING>(1, 'x')`: the value in that type.
+    private mutating func parseTypedValue() throws(Diagnostic) -> ExpressionSyntax {
+        let start = token.range
+        let isArray = token.keyword == "ARRAY"
+        let type = try parseType()
+        let (open, close) = isArray ? ("[", "]") : ("(", ")")
+        try expect(open)
+        var items: [ExpressionSyntax] = []
+        if !accept(close) {
+            repeat { items.append(try parseExpression()) } while accept(",")
+            try expect(close)
+        }
+        let range = start.through(previousRange)
+        let value = ExpressionSyntax(isArray ? .arrayValue(items) : .rowValue(items), range: range)
+        return ExpressionSyntax(.cast(value, type, isTry: false), range: range)
     }
 
     private mutating func parseCase() throws(Diagnostic) -> ExpressionSyntax {
@@ -142,6 +176,25 @@ extension Parser {
 
     // MARK: Intervals
 
+    /// What a unit behind `(a - b)` makes of it: the interval between two times.
+    private mutating func parseDifference(_ value: ExpressionSyntax) throws(Diagnostic) -> ExpressionSyntax.Kind? {
+        guard case .binary(.subtract, let left, let right) = value.kind, token.kind == .word,
+            let unit = IntervalUnit(rawValue: token.keyword)
+        else { return nil }
+        _ = try parseIntervalUnit()
+        if accept(words: "TO") { _ = try parseIntervalUnit() }
+        guard [.year, .quarter, .month].contains(unit) else { return value.kind }
+        let range = value.range
+        let months = CallSyntax(
+            name: ObjectName([Identifier("TIMESTAMPDIFF", range: range)]),
+            arguments: [ExpressionSyntax(.timeUnit("MONTH"), range: range), right, left].map { .init(value: $0) })
+        return .binary(.multiply, ExpressionSyntax(.call(months), range: range), interval(.month, range))
+    }
+
+    private func interval(_ unit: IntervalUnit, _ range: SourceRange) -> ExpressionSyntax {
+        ExpressionSyntax(.interval(text: "1", from: unit, to: nil, isNegative: false), range: range)
+    }
+
     /// `INTERVAL ['-'] 'text' [unit [(p)] [TO unit [(p)]]]`; a bare number for the text is BigQuery's spelling.
     private mutating func parseInterval() throws(Diagnostic) -> ExpressionSyntax {
         let start = token.range
@@ -149,7 +202,15 @@ extension Parser {
         let isNegative = accept("-")
         if !isNegative { accept("+") }
         guard token.kind == .string || token.kind == .doubleQuotedString || token.kind == .number else {
-            throw unexpected("an interval such as '5'")
+            guard token.kind == .quotedName || isSign("(") || token.kind == .word && isName() else {
+                throw unexpected("an interval such as '5'")
+            }
+            // BigQuery's `INTERVAL x DAY`.
+            let count = try parsePrimary()
+            let unit = try parseIntervalUnit()
+            let range = start.through(previousRange)
+            let signed = isNegative ? ExpressionSyntax(.unary(.minus, count), range: range) : count
+            return ExpressionSyntax(.binary(.multiply, signed, interval(unit, range)), range: range)
         }
         let text = token.text
         advance()

@@ -86,6 +86,7 @@ extension Parser {
         if isWord("SHOW"), isWord("FUNCTIONS", ahead: 1) || isWord("USER", ahead: 1) && isWord("FUNCTIONS", ahead: 2) {
             return try parseShowFunctions()
         }
+        if let statement = try parseCatalogStatement() { return .catalog(statement) }
         if isQueryStart() || isSign("(") {
             throw Diagnostic(
                 "query has no target", at: start.range,
@@ -123,7 +124,7 @@ extension Parser {
     }
 
     /// The inserts up to `END`. An error in one does not hide those behind it.
-    private mutating func parseStatementSet() throws(Diagnostic) -> [InsertSyntax] {
+    mutating func parseStatementSet() throws(Diagnostic) -> [InsertSyntax] {
         var inserts: [InsertSyntax] = []
         let start = previousRange
         while !accept(words: "END") {
@@ -154,7 +155,7 @@ extension Parser {
         return inserts
     }
 
-    private mutating func parseInsert() throws(Diagnostic) -> InsertSyntax {
+    mutating func parseInsert() throws(Diagnostic) -> InsertSyntax {
         let start = token.range
         try expect(words: "INSERT")
         let isOverwrite = accept(words: "OVERWRITE")
@@ -164,7 +165,15 @@ extension Parser {
         }
         let target = try parseObjectName("a table name")
         let options = try parseHints()
-        if isWord("PARTITION") { throw unsupported("PARTITION in INSERT", at: token.range) }
+        var partition: [InsertSyntax.PartitionValue] = []
+        if accept(words: "PARTITION") {
+            try expect("(")
+            repeat {
+                let column = try parseIdentifier("a column name")
+                partition.append(.init(column: column, value: accept("=") ? try parseExpression() : nil))
+            } while accept(",")
+            try expectListEnd()
+        }
         var columns: [Identifier] = []
         if isSign("("), !isQueryStart(ahead: 1), !isSign("(", ahead: 1) { columns = try parseNameList() }
         let query = try parseQuery()
@@ -174,7 +183,8 @@ extension Parser {
                 hint: "Rows are upserted when the target has a PRIMARY KEY.")
         }
         return InsertSyntax(
-            target: target, options: options, columns: columns, query: query, isOverwrite: isOverwrite,
+            target: target, options: options, partition: partition, columns: columns, query: query,
+            isOverwrite: isOverwrite,
             range: start.through(previousRange))
     }
 }

@@ -210,6 +210,8 @@ extension SyntaxWriter {
                 } else if isUnitForm, ["FLOOR", "CEIL", "CEILING"].contains(name), case .timeUnit = argument.value.kind
                 {
                     text += " TO "
+                } else if name == "JSON_OBJECTAGG" {
+                    text += " VALUE "
                 } else {
                     text += ", "
                 }
@@ -218,9 +220,11 @@ extension SyntaxWriter {
                 write(name)
                 text += " => "
             }
-            // POSITION's first operand ends at IN.
-            write(argument.value, atLeast: name == "POSITION" && index == 0 ? Precedence.concat : Precedence.or)
+            // The first operand of POSITION ends at IN, a key of JSON_OBJECTAGG at VALUE.
+            let isFirst = (name == "POSITION" || name == "JSON_OBJECTAGG") && index == 0
+            write(argument.value, atLeast: isFirst ? Precedence.concat : Precedence.or)
         }
+        if let leavesOutNull = call.leavesOutNull { text += leavesOutNull ? " ABSENT ON NULL" : " NULL ON NULL" }
         text += ")"
         if let nulls = call.nulls { text += " \(nulls.rawValue) NULLS" }
         if let filter = call.filter { writeItems(" FILTER (WHERE ", [filter], ")") }

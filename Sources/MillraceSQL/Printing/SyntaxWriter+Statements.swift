@@ -6,12 +6,8 @@ extension SyntaxWriter {
         case .createModel(let model): write(model)
         case .insert(let insert): write(insert)
         case .statementSet(let inserts):
-            text += "EXECUTE STATEMENT SET BEGIN\n"
-            for insert in inserts {
-                write(insert)
-                text += ";\n"
-            }
-            text += "END"
+            writeSet(inserts, "EXECUTE STATEMENT SET BEGIN\n")
+        case .catalog(let statement): write(statement)
         case .set(let key, let value):
             text += "SET "
             writeString(key.text)
@@ -36,10 +32,33 @@ extension SyntaxWriter {
         text += ")"
     }
 
-    private mutating func write(_ table: CreateTableSyntax) {
+    mutating func write(_ table: CreateTableSyntax) {
         text += table.isTemporary ? "CREATE TEMPORARY TABLE " : "CREATE TABLE "
         if table.ifNotExists { text += "IF NOT EXISTS " }
         write(table.name)
+        let elements = elements(of: table)
+        if !elements.isEmpty { writeLines(elements) }
+        if !table.partitionKeys.isEmpty {
+            text += " PARTITIONED BY "
+            writeColumns(table.partitionKeys)
+        }
+        if !table.options.isEmpty {
+            text += " WITH "
+            write(table.options)
+        }
+        if let like = table.like {
+            text += " LIKE "
+            write(like.source)
+            if !like.options.isEmpty { text += " (" + like.options.joined(separator: " ") + ")" }
+        }
+        if let query = table.query {
+            text += " AS\n"
+            write(query)
+        }
+    }
+
+    /// Columns, watermarks and the primary key.
+    func elements(of table: CreateTableSyntax) -> [(inout SyntaxWriter) -> Void] {
         var elements: [(inout SyntaxWriter) -> Void] = table.columns.map { column in { $0.write(column) } }
         for watermark in table.watermarks {
             elements.append {
@@ -56,16 +75,7 @@ extension SyntaxWriter {
                 $0.text += " NOT ENFORCED"
             }
         }
-        if !elements.isEmpty { writeLines(elements) }
-        if !table.options.isEmpty {
-            text += " WITH "
-            write(table.options)
-        }
-        if let like = table.like {
-            text += " LIKE "
-            write(like.source)
-            if !like.options.isEmpty { text += " (" + like.options.joined(separator: " ") + ")" }
-        }
+        return elements
     }
 
     private mutating func write(_ column: CreateTableSyntax.Column) {
@@ -90,8 +100,8 @@ extension SyntaxWriter {
         if column.isPrimaryKey { text += " PRIMARY KEY NOT ENFORCED" }
     }
 
-    private mutating func write(_ view: CreateViewSyntax) {
-        text += "CREATE VIEW "
+    mutating func write(_ view: CreateViewSyntax) {
+        text += view.isTemporary ? "CREATE TEMPORARY VIEW " : "CREATE VIEW "
         if view.ifNotExists { text += "IF NOT EXISTS " }
         write(view.name)
         if !view.columns.isEmpty {
@@ -121,10 +131,20 @@ extension SyntaxWriter {
         }
     }
 
-    private mutating func write(_ insert: InsertSyntax) {
+    mutating func write(_ insert: InsertSyntax) {
         text += insert.isOverwrite ? "INSERT OVERWRITE " : "INSERT INTO "
         write(insert.target)
         writeHint(insert.options)
+        if !insert.partition.isEmpty {
+            text += " PARTITION ("
+            list(insert.partition) {
+                $0.write($1.column)
+                guard let value = $1.value else { return }
+                $0.text += " = "
+                $0.write(value)
+            }
+            text += ")"
+        }
         if !insert.columns.isEmpty {
             text += " "
             writeColumns(insert.columns)

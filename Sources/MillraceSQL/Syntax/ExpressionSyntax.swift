@@ -108,6 +108,8 @@ public struct CallSyntax: Hashable, Sendable {
     public var over: WindowSyntax?
     /// `IGNORE NULLS`, `RESPECT NULLS`, behind the last argument or behind the parentheses.
     public var nulls: NullTreatment?
+    /// `ABSENT ON NULL` (true) or `NULL ON NULL` of JSON_ARRAYAGG and JSON_OBJECTAGG.
+    public var leavesOutNull: Bool?
 
     public enum NullTreatment: String, Hashable, Sendable { case ignore = "IGNORE", respect = "RESPECT" }
 

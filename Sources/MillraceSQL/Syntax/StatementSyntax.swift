@@ -14,6 +14,7 @@ public struct StatementSyntax: Hashable, Sendable {
         case insert(InsertSyntax)
         case statementSet([InsertSyntax])
         case set(key: StringSyntax, value: StringSyntax)
+        case catalog(CatalogStatement)
         /// `SHOW [USER] FUNCTIONS [[NOT] LIKE 'pattern']`
         case showFunctions(isUser: Bool, like: String?, isNegated: Bool)
     }
@@ -68,18 +69,25 @@ public struct CreateTableSyntax: Hashable, Sendable {
     public var watermarks: [Watermark]
     /// Table-level `PRIMARY KEY (a, b) NOT ENFORCED`; empty when there is none.
     public var primaryKey: [Identifier]
+    /// `PARTITIONED BY (a, b)`
+    public var partitionKeys: [Identifier]
     public var options: [OptionSyntax]
     public var like: Like?
+    /// `AS SELECT …`: the query whose rows the table gets; its columns are added to those that are declared.
+    public var query: QuerySyntax?
     public init(
         name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Column],
-        watermarks: [Watermark] = [], primaryKey: [Identifier] = [], options: [OptionSyntax] = [], like: Like? = nil
+        watermarks: [Watermark] = [], primaryKey: [Identifier] = [], partitionKeys: [Identifier] = [],
+        options: [OptionSyntax] = [], like: Like? = nil, query: QuerySyntax? = nil
     ) {
+        self.query = query
         self.name = name
         self.ifNotExists = ifNotExists
         self.isTemporary = isTemporary
         self.columns = columns
         self.watermarks = watermarks
         self.primaryKey = primaryKey
+        self.partitionKeys = partitionKeys
         self.options = options
         self.like = like
     }
@@ -90,7 +98,12 @@ public struct CreateViewSyntax: Hashable, Sendable {
     public var ifNotExists: Bool
     public var columns: [Identifier]
     public var query: QuerySyntax
-    public init(name: ObjectName, ifNotExists: Bool = false, columns: [Identifier], query: QuerySyntax) {
+    public var isTemporary: Bool
+    public init(
+        name: ObjectName, ifNotExists: Bool = false, isTemporary: Bool = false, columns: [Identifier],
+        query: QuerySyntax
+    ) {
+        self.isTemporary = isTemporary
         self.name = name
         self.ifNotExists = ifNotExists
         self.columns = columns
@@ -129,20 +142,32 @@ public struct CreateModelSyntax: Hashable, Sendable {
 }
 
 public struct InsertSyntax: Hashable, Sendable {
+    public struct PartitionValue: Hashable, Sendable {
+        public var column: Identifier
+        public var value: ExpressionSyntax?
+        public init(column: Identifier, value: ExpressionSyntax?) {
+            self.column = column
+            self.value = value
+        }
+    }
     public var target: ObjectName
     /// `/*+ OPTIONS(…) */` behind the target.
     public var options: [OptionSyntax]
+    /// `PARTITION (a = 1, b)`: columns of the target and what they get; nil: a column of the query.
+    public var partition: [PartitionValue]
     /// Empty: by position.
     public var columns: [Identifier]
     public var query: QuerySyntax
     public var isOverwrite: Bool
     public var range: SourceRange
     public init(
-        target: ObjectName, options: [OptionSyntax] = [], columns: [Identifier], query: QuerySyntax,
+        target: ObjectName, options: [OptionSyntax] = [], partition: [PartitionValue] = [], columns: [Identifier],
+        query: QuerySyntax,
         isOverwrite: Bool = false, range: SourceRange
     ) {
         self.target = target
         self.options = options
+        self.partition = partition
         self.columns = columns
         self.query = query
         self.isOverwrite = isOverwrite

@@ -3,7 +3,7 @@ import MillraceCore
 /// The fields and steps of EXTRACT, FLOOR, CEIL, TIMESTAMPADD and TIMESTAMPDIFF.
 enum TimeUnit: Int64 {
     case microsecond, millisecond, second, minute, hour, day, week, month, quarter, year, decade, century, millennium
-    case dayOfWeek, isoDayOfWeek, dayOfYear, isoYear, epoch
+    case dayOfWeek, isoDayOfWeek, dayOfYear, isoYear, epoch, nanosecond
 
     init?(name: String) {
         switch name.uppercased() {
@@ -25,6 +25,7 @@ enum TimeUnit: Int64 {
         case "DOY": self = .dayOfYear
         case "ISOYEAR": self = .isoYear
         case "EPOCH": self = .epoch
+        case "NANOSECOND": self = .nanosecond
         default: return nil
         }
     }
@@ -285,7 +286,15 @@ extension ExpressionCompiler {
         return emit(type, operands, p: microseconds, q: shift) {
             let run = Run($0)
             let (unit, shift) = (run.p, run.q)
-            run.mapDense(Int64.self, Int64.self, Int64.self) { wrapped(($1 &- $0) / unit, shift) }
+            if unit < 1_000_000 {
+                // Flink counts whole seconds here, too.
+                let perSecond = 1_000_000 / unit
+                run.mapDense(Int64.self, Int64.self, Int64.self) {
+                    wrapped(($1 &- $0) / 1_000_000 &* perSecond, shift)
+                }
+            } else {
+                run.mapDense(Int64.self, Int64.self, Int64.self) { wrapped(($1 &- $0) / unit, shift) }
+            }
         }
     }
 }
@@ -362,6 +371,7 @@ enum Calendar {
         }
         switch unit {
         case .microsecond: return time % 1_000_000
+        case .nanosecond: return time % 1_000_000 * 1000
         case .millisecond: return time / 1000 % 1000
         case .second: return time / 1_000_000 % 60
         case .minute: return time / 60_000_000 % 60
