@@ -8,19 +8,20 @@ final class OverAggregates {
         fileprivate let record: UnsafeMutableRawPointer
         /// By call.
         fileprivate var queues: [SlotQueue]
-        fileprivate var sets: [KeyTable?]
+        fileprivate var distinct: [DistinctCounts]
 
         init(_ aggregates: OverAggregates) {
             record = aggregates.pool.allocate()
             queues = Array(repeating: SlotQueue(), count: aggregates.usesQueues ? aggregates.calls.count : 0)
-            sets = Array(repeating: nil, count: aggregates.usesSets ? aggregates.calls.count : 0)
+            distinct = Array(repeating: DistinctCounts(), count: aggregates.values.count)
         }
     }
 
     let calls: [OverCallLayout]
     /// Some call keeps rows of its own, in the order in which they came.
     let usesQueues: Bool
-    private let usesSets: Bool
+    /// By call, if any is DISTINCT: its values, of all keys.
+    private let values: [KeyTable]
     private let rows: RowStore
     private let store: StateStore
     private let types: [DataType]
@@ -50,20 +51,27 @@ final class OverAggregates {
         }
         self.calls = layouts
         usesQueues = layouts.contains(where: \.usesQueue)
-        usesSets = layouts.contains(where: \.isDistinct)
+        var values: [KeyTable] = []
+        if layouts.contains(where: \.isDistinct) {
+            for call in layouts {
+                values.append(KeyTable(types: [call.argument.map { input[$0].type } ?? .bigInt], store: store))
+            }
+        }
+        self.values = values
         pool = RecordPool(stride: max(16, layouts.count * OverCallLayout.recordBytes))
     }
 
     /// Forgets all rows of a key.
     func clear(_ state: Key) {
         for index in state.queues.indices { drop(index, state) }
-        for index in state.sets.indices { state.sets[index] = nil }
+        forgetValues(state)
         state.record.initializeMemory(as: UInt8.self, repeating: 0, count: pool.stride)
     }
 
     /// The key must not be used any more.
     func discard(_ state: Key) {
         for index in state.queues.indices { drop(index, state) }
+        forgetValues(state)
         pool.deallocate(state.record)
     }
 
@@ -94,11 +102,9 @@ final class OverAggregates {
         let call = calls[index]
         guard counts(call, slot) else { return }
         if call.isDistinct {
-            let set = values(index, state)
-            set.bind([rows.columns[call.argument!]])
-            let id = set.intern(row: Int(slot))
-            set.retain(id)
-            if set.references(id) > 1 { return }
+            let value = number(index, call, slot)
+            guard state.distinct[index].add(value) else { return }
+            values[index].retain(value)
         }
         let record = state.record + call.offset
         let count = record.assumingMemoryBound(to: Int64.self)
@@ -131,12 +137,9 @@ final class OverAggregates {
         let call = calls[index]
         guard counts(call, slot), call.kind != .lag else { return }
         if call.isDistinct {
-            let set = values(index, state)
-            set.bind([rows.columns[call.argument!]])
-            let id = set.intern(row: Int(slot))
-            let isLast = set.references(id) <= 1
-            set.release(id)
-            guard isLast else { return }
+            let value = number(index, call, slot)
+            guard state.distinct[index].remove(value) else { return }
+            values[index].release(value)
         }
         let record = state.record + call.offset
         let count = record.assumingMemoryBound(to: Int64.self)
@@ -211,11 +214,18 @@ final class OverAggregates {
         while !state.queues[index].isEmpty { rows.release(state.queues[index].removeFirst()) }
     }
 
-    private func values(_ index: Int, _ state: Key) -> KeyTable {
-        if let set = state.sets[index] { return set }
-        let set = KeyTable(types: [types[calls[index].argument!]], store: store)
-        state.sets[index] = set
-        return set
+    /// Of the argument's value among those of all keys.
+    private func number(_ index: Int, _ call: OverCallLayout, _ slot: Int32) -> Int32 {
+        // The store's columns move as they grow.
+        values[index].bind([rows.columns[call.argument!]])
+        return values[index].intern(row: Int(slot))
+    }
+
+    private func forgetValues(_ state: Key) {
+        for (index, counts) in state.distinct.enumerated() {
+            counts.forEach { values[index].release($0) }
+            state.distinct[index] = DistinctCounts()
+        }
     }
 
     // MARK: - Results
