@@ -520,6 +520,7 @@ final class AggregateBinder {
             identity != nil && calls.allSatisfy { $0.function != .firstValue && $0.function != .lastValue }
         if case .session = kind { addsInParts = false }
         if keySlots.isEmpty, node.isBehindKeylessWindow { addsInParts = false }
+        let isFunction = identity != nil
         let identity = identity ?? WindowIdentity(kind: kind, range: syntax.range)
         func column(_ name: String, _ type: DataType, _ part: WindowColumn.Part) -> OutputColumn {
             let time: TimeAttribute = node.columns[timeColumn].time == .processing ? .processing : .event
@@ -529,11 +530,14 @@ final class AggregateBinder {
         }
         let lateness =
             input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
+        let slicing =
+            lateness == 0
+            ? WindowSlicing.of(kind, isFunction: isFunction, isPreaggregated: addsInParts, calls, node) : nil
         return LogicalNode(
             .windowAggregate(
                 WindowAggregatePlan(
                     window: kind, timeColumn: timeColumn, keys: keySlots, aggregates: calls,
-                    allowedLatenessMilliseconds: lateness / 1000, addsInParts: addsInParts)),
+                    allowedLatenessMilliseconds: lateness / 1000, addsInParts: addsInParts, slicing: slicing)),
             inputs: [node],
             columns: columns + [
                 column("window_start", .timestamp(precision: 3), .start),

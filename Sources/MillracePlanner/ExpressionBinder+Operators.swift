@@ -315,6 +315,9 @@ extension ExpressionBinder {
         {
             return strict(.multiplyInterval, [literal(.integer(one), type), bound], type)
         }
+        if bound.type == Self.bitmapType, type.isCharacter {
+            return strict(.bitmapToString, [unboxed(bound, .bytes)], .string)
+        }
         guard Coercion.isCastable(from: bound.type, to: type) else {
             let hint =
                 bound.type.isTimestamp && type.isNumeric

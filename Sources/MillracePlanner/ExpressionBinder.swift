@@ -224,6 +224,7 @@ final class ExpressionBinder {
     private func element(_ operand: ExpressionSyntax, _ index: ExpressionSyntax, _ range: SourceRange) -> Bound? {
         if let position = position(index) { return element(operand, position, range) }
         guard let bound = bind(operand), let key = bind(index) else { return nil }
+        if let text = variantText(bound) { return variantItem(text, key, index.range) }
         switch bound.type {
         case .array(let element):
             guard key.type.isInteger else { return fail("an array index is INT, not \(key.type)", index.range) }

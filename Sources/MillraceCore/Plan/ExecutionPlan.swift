@@ -175,10 +175,12 @@ public struct WindowAggregatePlan: Hashable, Sendable {
     /// DOUBLE and FLOAT values are added in the order in which Flink's two-phase aggregates add them, so that sums have the
     /// same last digits.
     public var addsInParts: Bool
+    /// nil: rows fold into their windows as they come.
+    public var slicing: WindowSlicing?
 
     public init(
         window: WindowKind, timeColumn: Int, keys: [Int], aggregates: [AggregateCall],
-        allowedLatenessMilliseconds: Int64 = 0, addsInParts: Bool = false
+        allowedLatenessMilliseconds: Int64 = 0, addsInParts: Bool = false, slicing: WindowSlicing? = nil
     ) {
         self.window = window
         self.timeColumn = timeColumn
@@ -186,6 +188,7 @@ public struct WindowAggregatePlan: Hashable, Sendable {
         self.aggregates = aggregates
         self.allowedLatenessMilliseconds = allowedLatenessMilliseconds
         self.addsInParts = addsInParts
+        self.slicing = slicing
     }
 }
 

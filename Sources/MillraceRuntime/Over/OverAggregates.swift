@@ -133,7 +133,8 @@ final class OverAggregates {
         }
     }
 
-    private func retract(_ index: Int, _ slot: Int32, _ state: Key) {
+    /// The same of one call.
+    func retract(_ index: Int, _ slot: Int32, _ state: Key) {
         let call = calls[index]
         guard counts(call, slot), call.kind != .lag else { return }
         if call.isDistinct {
@@ -148,8 +149,10 @@ final class OverAggregates {
         case .count, .lag: break
         case .sumInteger, .sumDouble, .sumFloat, .sumDecimal:
             sum(call, slot, record + 16, isAdded: false)
-            // What rounding has left behind goes with the last value.
-            if count.pointee == 0 { (record + 16).initializeMemory(as: UInt8.self, repeating: 0, count: 32) }
+            // What rounding leaves behind stays, as in Flink, until the key is cleaned; of wide sums it goes with the last value.
+            if sumsWidely, count.pointee == 0 {
+                (record + 16).initializeMemory(as: UInt8.self, repeating: 0, count: 32)
+            }
         case .moments:
             let value = rows.columns[call.argument!].double(at: Int(slot))
             if sumsWidely {
