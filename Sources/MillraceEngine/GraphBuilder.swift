@@ -176,6 +176,11 @@ struct GraphBuilder {
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
         case .expand(let expand): return ExpandOperator(expand, input: input(0), object: node.object)
         case .processingTime(let plan): return ProcessingTimeOperator(plan, input: input(0), object: node.object)
+        case .over(let over) where over.isOnArrival:
+            return try OverArrivalOperator(
+                over, input: input(0), object: node.object,
+                slack: ReplayReach.milliseconds(behind: index, of: plan) ?? 0,
+                limits: options.limits)
         case .over(let over):
             return try OverOperator(over, input: input(0), object: node.object, limits: options.limits)
         case .windowRank(let rank):

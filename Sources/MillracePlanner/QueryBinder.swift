@@ -22,6 +22,10 @@ final class QueryBinder {
     var object = "query"
     /// `SET 'table.exec.emit.…'`.
     var emission = EmitSettings()
+    /// `SET 'over.emit'`.
+    var overEmission = OverPlan.Emission.watermark
+    /// `SET 'table.exec.state.ttl'`; nil: for ever.
+    var stateTTLMilliseconds: Int64?
     var mode = RuntimeMode.automatic
     /// Bounded input gives changes as a stream would.
     var isStreaming: Bool { mode == .streaming }

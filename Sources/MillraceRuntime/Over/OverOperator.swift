@@ -37,9 +37,9 @@ public final class OverOperator: Operator {
         let read = Set(calls.flatMap(\.columns))
         checked = Array(read.union(plan.keys)).sorted()
         if let timeColumn = plan.timeColumn {
-            let retention: Int64? = plan.isReplayable ? plan.frames.map(\.retentionMilliseconds).max() ?? 0 : nil
             let buffer = EventTimeBuffer(
-                input, timeColumn: timeColumn, retention: retention, checked: checked, store: store, limits: limits,
+                input, timeColumn: timeColumn, retention: plan.retentionMilliseconds, checked: checked, store: store,
+                limits: limits,
                 object: object)
             self.buffer = buffer
             rows = buffer.rows
@@ -257,12 +257,5 @@ public final class OverOperator: Operator {
     public override func restore(emittedWatermark: Int64, port: Int) {
         buffer?.restore(emittedWatermark: emittedWatermark)
         super.restore(emittedWatermark: emittedWatermark, port: port)
-    }
-}
-
-extension OverFrame {
-    /// How long a row is needed after it has left, where that is bounded by time.
-    fileprivate var retentionMilliseconds: Int64 {
-        if case .range(let preceding?) = extent { preceding } else { 0 }
     }
 }
