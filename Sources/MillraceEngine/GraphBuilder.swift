@@ -138,6 +138,9 @@ struct GraphBuilder {
             return try UnnestOperator(unnest, input: input(0), object: node.object, limits: options.limits)
         case .streamJoin(let join):
             switch join.form {
+            case .regular where join.isUpdating:
+                return try UpdatingJoinOperator(
+                    join, left: input(0), right: input(1), object: node.object, limits: options.limits)
             case .regular, .interval:
                 return try StreamJoinOperator(
                     join, left: input(0), right: input(1), object: node.object, limits: options.limits)
@@ -148,6 +151,7 @@ struct GraphBuilder {
                 return try TemporalJoinOperator(
                     join, left: input(0), right: input(1), object: node.object, limits: options.limits)
             }
+        case .finalRows: return FinalRowsOperator(input(0), object: node.object, limits: options.limits)
         case .predict(let predict):
             let model = plan.models[predict.model]
             let scorer = try models[predict.model].makeScorer(
@@ -158,6 +162,9 @@ struct GraphBuilder {
                 object: node.object, limits: options.limits)
         case .windowAssign(let timeColumn, let window):
             return try WindowAssignOperator(timeColumn: timeColumn, window, input: input(0), object: node.object)
+        case .windowAggregate(let aggregate) where aggregate.emit != nil:
+            return try EmittingWindowOperator(
+                aggregate, input: input(0), object: node.object, limits: options.limits)
         case .windowAggregate(let aggregate):
             if let slicing = aggregate.slicing, shards == 1 {
                 return try SlicedWindowAggregateOperator(

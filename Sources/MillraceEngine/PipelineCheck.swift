@@ -86,6 +86,7 @@ public enum PipelineCheck {
     private static func unboundedState(_ node: PlanNode) -> String? {
         switch node.kind {
         case .updatingAggregate(let plan): plan.aggregates.isEmpty ? "DISTINCT" : "GROUP BY without a window"
+        case .windowAggregate(let plan) where plan.emit != nil: "a window with table.exec.emit"
         case .topN: "a rank without a window"
         default: nil
         }

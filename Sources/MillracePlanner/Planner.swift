@@ -59,8 +59,7 @@ public struct Planner: Sendable {
         let plan = PlanEmitter.emit(
             binder.sinks, name: binder.settings["pipeline.name"] ?? name, settings: binder.settings,
             registry: registry)
-        let (zoned, found) = SessionZone(rules: binder.zone).apply(plan)
-        guard found.isEmpty else { return PlanResult(plan: nil, diagnostics: diagnostics + found) }
+        let zoned = SessionZone(rules: binder.zone).apply(plan)
         return PlanResult(plan: zoned, diagnostics: diagnostics, listings: binder.listings)
     }
 

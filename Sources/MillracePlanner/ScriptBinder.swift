@@ -44,8 +44,7 @@ final class ScriptBinder {
             case .createModel(let model): createModel(model)
             case .insert(let insert): self.insert(insert)
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
-            case .set(let key, let value):
-                set(key, value)
+            case .set(let key, let value): set(key, value)
             case .catalog(let statement): self.catalog(statement)
             case .showFunctions(let isUser, let like, let isNegated):
                 // There are no functions of users.
@@ -67,7 +66,10 @@ final class ScriptBinder {
     func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
-        if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
+        if key.text == "execution.runtime-mode" { query.mode = QueryBinder.RuntimeMode(setting: text) }
+        if let fault = query.emission.set(key.text, text) {
+            log.error("setting \"\(key.text)\" \(fault)", at: value.range)
+        }
         if key.text == "table.local-time-zone" {
             guard let rules = text == "default" ? .utc : ZoneRules.named(text) else {
                 log.error(

@@ -4,15 +4,15 @@ import MillraceCore
 ///
 /// The operators know only instants. So windows get an offset, and a projection behind them turns the bounds into wall-clock
 /// times; where bounds go into another window operator they are turned back in front of it.
+///
+/// Where the clock is changed, windows work on the time that it would be without summer time: in summer that is an hour later
+/// than it is, so a window closes up to an hour after its end, and never too early.
 extension SessionZone {
-    private static let hour: Int64 = 3_600_000
-
     /// The plan with these offsets and projections.
-    func applyToWindows(_ plan: ExecutionPlan) -> (plan: ExecutionPlan, diagnostics: [Diagnostic]) {
-        guard !rules.isUTC else { return (plan, []) }
+    func applyToWindows(_ plan: ExecutionPlan) -> ExecutionPlan {
+        guard !rules.isUTC else { return plan }
         var result = plan
         result.nodes = []
-        var diagnostics: [Diagnostic] = []
         /// Where each node of the old plan went, and whether the windows in front of it are windows of instants.
         var places: [Int] = []
         var hasInstants: [Bool] = []
@@ -22,6 +22,7 @@ extension SessionZone {
             /// Columns with bounds, by port, and in the output.
             var before: [[Int]] = Array(repeating: [], count: inputs.count)
             var after: [Int] = []
+            var winterInput: Int?
             let width = node.schema.count
             switch node.kind {
             case .windowAssign(_, .attached(let start, let end)):
@@ -33,11 +34,34 @@ extension SessionZone {
                         aggregate.keys.indices.filter { bounds.contains(aggregate.keys[$0]) } + [width - 3, width - 2]
                 }
             case .windowAssign(let time, let window) where isInstant(plan, node, time):
-                node.kind = .windowAssign(timeColumn: time, shifted(window, &diagnostics))
                 after = [width - 3, width - 2]
                 isLocal = true
+                guard changes else {
+                    node.kind = .windowAssign(timeColumn: time, shifted(window))
+                    break
+                }
+                // The time without summer time stands behind the input's columns, and is taken away again.
+                let added = width - 3
+                node.kind = .windowAssign(timeColumn: added, shifted(window))
+                node.inputs = [insertWinterTime(of: time, behind: inputs[0], into: &result)]
+                let output = node.schema
+                var fields = output.fields
+                fields.insert(Field("$winter", output.fields[width - 1].type), at: added)
+                node.schema = Schema(fields)
+                result.nodes.append(node)
+                let kept = (0..<width).map { $0 < added ? $0 : $0 + 1 }
+                let place = insert(
+                    after, .toLocalTime, winterTime: width - 1, keeping: kept, output, behind: result.nodes.count - 1,
+                    into: &result)
+                places.append(place)
+                hasInstants.append(true)
+                continue
             case .windowAggregate(var aggregate) where isInstant(plan, node, aggregate.timeColumn):
-                aggregate.window = shifted(aggregate.window, &diagnostics)
+                aggregate.window = shifted(aggregate.window)
+                if changes {
+                    winterInput = insertWinterTime(of: aggregate.timeColumn, behind: inputs[0], into: &result)
+                    aggregate.timeColumn = plan.nodes[node.inputs[0]].schema.count
+                }
                 node.kind = .windowAggregate(aggregate)
                 after = [width - 3, width - 2]
                 isLocal = true
@@ -66,16 +90,21 @@ extension SessionZone {
             default: break
             }
             node.inputs = inputs
+            if let winterInput { node.inputs[0] = winterInput }
             for (port, columns) in before.enumerated() where !columns.isEmpty {
                 node.inputs[port] = insert(columns, .fromLocalTime, behind: inputs[port], into: &result)
             }
             result.nodes.append(node)
             var place = result.nodes.count - 1
-            if !after.isEmpty { place = insert(after, .toLocalTime, behind: place, into: &result) }
+            if !after.isEmpty {
+                let hasTime = changes && isWindow(node.kind)
+                place = insert(
+                    after, .toLocalTime, winterTime: hasTime ? width - 1 : nil, behind: place, into: &result)
+            }
             places.append(place)
             hasInstants.append(isLocal)
         }
-        return (result, diagnostics)
+        return result
     }
 
     private func isInstant(_ plan: ExecutionPlan, _ node: PlanNode, _ column: Int) -> Bool {
@@ -92,46 +121,73 @@ extension SessionZone {
         return field.type == .timestamp(precision: 3)
     }
 
-    /// A projection of all columns, some of them converted. Gives its place.
-    private func insert(
-        _ columns: [Int], _ function: BuiltinFunction, behind input: Int, into plan: inout ExecutionPlan
-    ) -> Int {
-        let source = plan.nodes[input]
-        let zone = Expression.literal(.string(rules.name), .string)
-        let expressions = source.schema.fields.enumerated().map { index, field in
-            let column = Expression.column(index, field.type)
-            return columns.contains(index) ? Expression.call(function, [column, zone], field.type) : column
+    private func isWindow(_ kind: NodeKind) -> Bool {
+        switch kind {
+        case .windowAssign, .windowAggregate: true
+        default: false
         }
+    }
+
+    /// Since 2000. Older changes do not count: windows of that time would be an hour off.
+    private static let start: Int64 = 946_684_800
+    private var changes: Bool { rules.changes(after: Self.start) }
+    private var offset: Int64 { rules.leastOffset(after: Self.start) }
+
+    /// The zone without summer time, such as `-08:00`.
+    private var winterZone: Expression {
+        let minutes = abs(offset) / 60
+        func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        return .literal(.string((offset < 0 ? "-" : "+") + two(minutes / 60) + ":" + two(minutes % 60)), .string)
+    }
+
+    private var sessionZone: Expression { .literal(.string(rules.name), .string) }
+
+    /// One more column: the time that it would be without summer time.
+    private func insertWinterTime(of column: Int, behind input: Int, into plan: inout ExecutionPlan) -> Int {
+        let source = plan.nodes[input]
+        let type = source.schema.fields[column].type
+        let wall = Expression.call(.toLocalTime, [.column(column, type), sessionZone], .timestamp(precision: 6))
+        var expressions = source.schema.fields.enumerated().map { Expression.column($0.offset, $0.element.type) }
+        expressions.append(.call(.fromLocalTime, [wall, winterZone], type))
         plan.nodes.append(
-            PlanNode(.project(expressions), inputs: [input], schema: source.schema, object: source.object))
+            PlanNode(
+                .project(expressions), inputs: [input], schema: Schema(source.schema.fields + [Field("$winter", type)]),
+                object: source.object))
         return plan.nodes.count - 1
     }
 
-    /// The offset of now, which has been that of every time since 2000 unless the zone changes its clock.
-    private var offsetMilliseconds: Int64 { rules.latestOffset * 1000 }
+    /// A projection of the columns, bounds converted; `winterTime` is the place of window_time, which becomes an instant
+    /// again. Gives its place.
+    private func insert(
+        _ bounds: [Int], _ function: BuiltinFunction, winterTime: Int? = nil, keeping: [Int]? = nil,
+        _ schema: Schema? = nil, behind input: Int, into plan: inout ExecutionPlan
+    ) -> Int {
+        let source = plan.nodes[input]
+        let schema = schema ?? source.schema
+        let expressions = schema.fields.enumerated().map { index, field in
+            let column = Expression.column(keeping?[index] ?? index, field.type)
+            if bounds.contains(index) { return Expression.call(function, [column, winterZone], field.type) }
+            guard index == winterTime else { return column }
+            let wall = Expression.call(.toLocalTime, [column, winterZone], .timestamp(precision: 3))
+            return .call(.fromLocalTime, [wall, sessionZone], field.type)
+        }
+        plan.nodes.append(PlanNode(.project(expressions), inputs: [input], schema: schema, object: source.object))
+        return plan.nodes.count - 1
+    }
+
+    private var offsetMilliseconds: Int64 { offset * 1000 }
 
     private func modulo(_ value: Int64, _ size: Int64) -> Int64 { ((value % size) + size) % size }
 
-    private func shifted(_ window: WindowKind, _ diagnostics: inout [Diagnostic]) -> WindowKind {
-        func check(_ size: Int64) {
-            // Within the hour the clock's changes do not matter.
-            guard rules.lastTransition > 946_684_800, Self.hour % size != 0 else { return }
-            diagnostics.append(
-                Diagnostic(
-                    "windows over TIMESTAMP_LTZ in time zone \"\(rules.name)\", whose clock changes, last an hour at most",
-                    hint: "Cast the event time to TIMESTAMP in the table, or use a zone without summer time."))
-        }
+    private func shifted(_ window: WindowKind) -> WindowKind {
         let zone = offsetMilliseconds
         switch window {
         case .tumble(let size, let offset):
-            check(size)
             return .tumble(sizeMilliseconds: size, offsetMilliseconds: modulo(offset - zone, size))
         case .hop(let slide, let size, let offset):
-            check(size)
             return .hop(
                 slideMilliseconds: slide, sizeMilliseconds: size, offsetMilliseconds: modulo(offset - zone, slide))
         case .cumulate(let step, let size, let offset):
-            check(size)
             return .cumulate(
                 stepMilliseconds: step, sizeMilliseconds: size, offsetMilliseconds: modulo(offset - zone, size))
         case .session, .attached: return window

@@ -7,8 +7,8 @@ import MillraceCore
 struct SessionZone {
     let rules: ZoneRules
 
-    /// The plan with its conversions, or what is not possible in this zone.
-    func apply(_ plan: ExecutionPlan) -> (plan: ExecutionPlan, diagnostics: [Diagnostic]) {
+    /// The plan with its conversions.
+    func apply(_ plan: ExecutionPlan) -> ExecutionPlan {
         var plan = plan
         for index in plan.nodes.indices {
             switch plan.nodes[index].kind {

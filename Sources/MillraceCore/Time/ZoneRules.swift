@@ -27,11 +27,14 @@ public final class ZoneRules: Sendable {
     /// Always the same offset, which is 0.
     public var isUTC: Bool { transitions.isEmpty && offsets == [0] }
 
-    /// Seconds since 1970 at which the clock was (or will be) changed last.
-    public var lastTransition: Int64 { transitions.last ?? .min }
+    /// Whether the clock is changed after a moment, in seconds since 1970.
+    public func changes(after second: Int64) -> Bool { (transitions.last ?? .min) > second }
 
-    /// Seconds east of UTC after the last change.
-    public var latestOffset: Int64 { offsets.last ?? 0 }
+    /// The least of the offsets that hold after a moment: the one of winter.
+    public func leastOffset(after second: Int64) -> Int64 {
+        let changes = transitions.indices.filter { transitions[$0] > second }
+        return changes.reduce(offset(atSecond: second)) { min($0, offsets[$1 + 1]) }
+    }
 
     /// `UTC`, `Z`, `+09:00`, `GMT+9`, `UTC+05:30`, `Asia/Seoul`. Nil for a zone that is not known.
     public static func named(_ name: String) -> ZoneRules? {
