@@ -9,6 +9,8 @@ final class OverFrameState {
         var rows = SlotQueue()
         /// Of a RANGE frame by key: the times of `rows`, from `timesHead` on.
         var times: [Int64] = []
+        /// In which order they came.
+        var sequences: [Int64] = []
         var timesHead = 0
         /// Rows in a RANGE frame.
         var count = 0
@@ -82,7 +84,7 @@ final class OverFrameState {
     // MARK: - Rows
 
     /// A row becomes part of its key's frame.
-    func add(_ slot: Int32, key: Int32, time: Int64) {
+    func add(_ slot: Int32, key: Int32, time: Int64, sequence: Int64) {
         let state = state(key)
         // First out, then in, as Flink does it: sums of DOUBLE depend on the order.
         if case .rows(let preceding?) = extent, state.rows.count > preceding { remove(state.rows.removeFirst(), state) }
@@ -93,6 +95,7 @@ final class OverFrameState {
             rows.retain(slot)
             state.rows.append(slot)
             state.times.append(time)
+            state.sequences.append(sequence)
             state.grow()
         case .range(.some):
             rows.retain(slot)
@@ -129,6 +132,7 @@ final class OverFrameState {
 
     private func expire(_ state: Key, before start: Int64) {
         var expired: [(time: Int64, slot: Int32)] = []
+        let first = state.timesHead
         while state.timesHead < state.times.count, state.times[state.timesHead] < start {
             expired.append((state.times[state.timesHead], state.rows.removeFirst()))
             state.timesHead += 1
@@ -140,7 +144,7 @@ final class OverFrameState {
             // Sums of DOUBLE depend on the order in which values leave: that of the hash table in which Flink keeps them.
             let places = expired.indices.sorted {
                 let (a, b) = (state.bucket(expired[$0].time), state.bucket(expired[$1].time))
-                return a == b ? $0 < $1 : a < b
+                return a == b ? state.sequences[first + $0] < state.sequences[first + $1] : a < b
             }
             for (index, call) in calls.enumerated() {
                 let isSum = call.kind == .sumDouble || call.kind == .sumFloat
@@ -152,6 +156,7 @@ final class OverFrameState {
         }
         if state.timesHead >= 32, state.timesHead * 2 > state.times.count {
             state.times.removeFirst(state.timesHead)
+            state.sequences.removeFirst(state.timesHead)
             state.timesHead = 0
         }
     }

@@ -163,10 +163,13 @@ public final class OverOperator: Operator {
         let isEmitted = buffer.isEmitted(time)
         for frame in frames {
             frame.expire(at: time)
-            if frame.isRange { for entry in run { frame.add(entry.slot, key: entry.key, time: time) } }
+            guard frame.isRange else { continue }
+            for entry in run { frame.add(entry.slot, key: entry.key, time: time, sequence: entry.sequence) }
         }
         for entry in run {
-            for frame in frames where !frame.isRange { frame.add(entry.slot, key: entry.key, time: time) }
+            for frame in frames where !frame.isRange {
+                frame.add(entry.slot, key: entry.key, time: time, sequence: entry.sequence)
+            }
             if isEmitted {
                 rows.release(entry.slot)
             } else {
@@ -229,7 +232,7 @@ public final class OverOperator: Operator {
             let slot = rows.insert(batch, row)
             for frame in frames {
                 frame.expire(at: now)
-                frame.add(slot, key: key, time: now)
+                frame.add(slot, key: key, time: now, sequence: 0)
             }
             appendResults(slot, key)
             rows.trim(slot, trimmed)
