@@ -94,7 +94,7 @@ public enum PipelineCheck {
 
     private static func holdsRows(_ node: PlanNode) -> Bool {
         switch node.kind {
-        case .windowAggregate, .windowRank, .over, .sort, .streamJoin: true
+        case .windowAggregate, .windowRank, .over, .sort, .streamJoin, .sessionAssign: true
         default: false
         }
     }
