@@ -162,6 +162,8 @@ struct GraphBuilder {
                 object: node.object, limits: options.limits)
         case .windowAssign(let timeColumn, let window):
             return try WindowAssignOperator(timeColumn: timeColumn, window, input: input(0), object: node.object)
+        case .sessionAssign(let session):
+            return SessionAssignOperator(session, input: input(0), object: node.object, limits: options.limits)
         case .windowAggregate(let aggregate) where aggregate.emit != nil:
             return try EmittingWindowOperator(
                 aggregate, input: input(0), object: node.object, limits: options.limits)

@@ -111,7 +111,7 @@ public enum PipelineCheck {
     private static func holdsRows(_ node: PlanNode) -> Bool {
         switch node.kind {
         case .over(let over): !over.isOnArrival
-        case .windowAggregate, .windowRank, .sort, .streamJoin: true
+        case .windowAggregate, .windowRank, .sort, .streamJoin, .sessionAssign: true
         default: false
         }
     }

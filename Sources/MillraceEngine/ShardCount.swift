@@ -36,6 +36,7 @@ enum ShardCount {
             return nil
         case .groupAggregate, .updatingAggregate: return "GROUP BY without a window needs all rows on one shard"
         case .over, .windowRank, .topN, .sort, .limit: return "OVER, ORDER BY and LIMIT need all rows on one shard"
+        case .sessionAssign: return "sessions of one key may lie in several partitions"
         case .processingTime: return "windows by processing time need one shard"
         case .windowAggregate(let aggregate):
             if case .attached = aggregate.window {

@@ -118,6 +118,13 @@ public enum Explain {
             if !predict.config.isEmpty { lines.append("config: \(options(predict.config))") }
             return lines
         case .windowAssign(let column, let kind): return ["window \(window(kind)) of \(name(column, input)), every row"]
+        case .sessionAssign(let session):
+            let kind = window(.session(gapMilliseconds: session.gapMilliseconds))
+            var lines = ["window \(kind) of \(name(session.timeColumn, input)), every row"]
+            if !session.keys.isEmpty {
+                lines.append("keys: \(session.keys.map { name($0, input) }.joined(separator: ", "))")
+            }
+            return lines
         case .windowAggregate(let aggregate):
             var lines = ["window aggregate \(window(aggregate.window)) of \(name(aggregate.timeColumn, input))"]
             if !aggregate.keys.isEmpty {

@@ -38,6 +38,10 @@ final class WindowIdentity: Hashable {
         self.partitionBy = partitionBy
         self.range = range
     }
+    /// The columns of `partitionBy`.
+    func keys(in node: LogicalNode) -> [Int] {
+        partitionBy.compactMap { name in node.columns.firstIndex { $0.name == name } }
+    }
     static func == (a: WindowIdentity, b: WindowIdentity) -> Bool { a === b }
     func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }

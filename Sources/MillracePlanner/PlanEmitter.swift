@@ -110,9 +110,9 @@ struct PlanEmitter {
         case .predict(_, let arguments, _, _):
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + arguments.map { [$0] })
-        case .windowAssign(let timeColumn, _):
+        case .windowAssign(let timeColumn, let identity):
             let inputs = node.inputs[0].columns.count
-            add(own.filter { $0[0] < inputs } + [[timeColumn]])
+            add(own.filter { $0[0] < inputs } + ([timeColumn] + identity.keys(in: node.inputs[0])).map { [$0] })
         case .windowAggregate(let aggregate):
             let read =
                 aggregate.keys + Self.columns(aggregate.aggregates) + [aggregate.timeColumn] + aggregate.window.columns
@@ -261,6 +261,13 @@ struct PlanEmitter {
             emitted[key] = Emitted(node: index, places: output)
         case .windowAssign(let timeColumn, let identity):
             let input = input(node, 0, isStatic)
+            if case .session(let gap) = identity.kind {
+                let session = SessionAssignPlan(
+                    timeColumn: place([timeColumn], input),
+                    keys: identity.keys(in: node.inputs[0]).map { place([$0], input) }, gapMilliseconds: gap)
+                extend(node, .sessionAssign(session), input, key)
+                return
+            }
             extend(node, .windowAssign(timeColumn: place([timeColumn], input), identity.kind), input, key)
         case .windowAggregate(var aggregate):
             let input = input(node, 0, isStatic)

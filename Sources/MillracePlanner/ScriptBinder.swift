@@ -21,12 +21,15 @@ final class ScriptBinder {
         query = QueryBinder(registry: registry, options: options, log: log)
     }
 
-    /// SESSION windows are only known once rows are grouped.
+    /// A restart does not rebuild the rows of open sessions, only their aggregates.
     func checkSessions(_ node: LogicalNode, _ seen: inout Set<ObjectIdentifier>) {
         guard seen.insert(ObjectIdentifier(node)).inserted else { return }
-        if case .windowAssign(_, let identity) = node.kind, case .session = identity.kind {
+        if case .windowAssign(_, let identity) = node.kind, case .session = identity.kind,
+            !node.isReadOnce
+        {
             log.error(
-                "SESSION without aggregation is not supported", at: identity.range,
+                "SESSION without aggregation is not supported over a stream that a restart reads again",
+                at: identity.range,
                 hint: "Group by window_start, window_end in the query that reads it.")
         }
         for input in node.inputs { checkSessions(input, &seen) }

@@ -56,6 +56,9 @@ extension SessionZone {
                 places.append(place)
                 hasInstants.append(true)
                 continue
+            case .sessionAssign(let session) where isInstant(plan, node, session.timeColumn):
+                after = [width - 3, width - 2]
+                isLocal = true
             case .windowAggregate(var aggregate) where isInstant(plan, node, aggregate.timeColumn):
                 aggregate.window = shifted(aggregate.window)
                 if changes {

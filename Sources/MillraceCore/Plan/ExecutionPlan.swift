@@ -53,6 +53,8 @@ public enum NodeKind: Hashable, Sendable {
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
+    /// The same of SESSION: rows leave when their session has ended.
+    case sessionAssign(SessionAssignPlan)
     /// Keys, aggregates, then window_start, window_end, window_time; one row a group when the window fires.
     case windowAggregate(WindowAggregatePlan)
     /// GROUP BY without a window: final result at the end of bounded input. Keys, then aggregates.
