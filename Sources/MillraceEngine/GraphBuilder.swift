@@ -162,6 +162,10 @@ struct GraphBuilder {
             return try EmittingWindowOperator(
                 aggregate, input: input(0), object: node.object, limits: options.limits)
         case .windowAggregate(let aggregate):
+            if let slicing = aggregate.slicing, shards == 1 {
+                return try SlicedWindowAggregateOperator(
+                    aggregate, slicing, input: input(0), object: node.object, limits: options.limits)
+            }
             return try WindowAggregateOperator(aggregate, input: input(0), object: node.object, limits: options.limits)
         case .groupAggregate(let keys, let aggregates):
             return try GroupAggregateOperator(

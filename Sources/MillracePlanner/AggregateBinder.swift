@@ -514,6 +514,13 @@ final class AggregateBinder {
         _ node: LogicalNode, _ kind: WindowKind, _ timeColumn: Int, _ keySlots: [Int], _ calls: [AggregateCall],
         _ columns: [OutputColumn], _ identity: WindowIdentity? = nil
     ) -> LogicalNode {
+        // Older group windows, SESSION and aggregates that cannot be merged have one phase in Flink, and so has what follows
+        // on a window without keys.
+        var addsInParts =
+            identity != nil && calls.allSatisfy { $0.function != .firstValue && $0.function != .lastValue }
+        if case .session = kind { addsInParts = false }
+        if keySlots.isEmpty, node.isBehindKeylessWindow { addsInParts = false }
+        let isFunction = identity != nil
         let identity = identity ?? WindowIdentity(kind: kind, range: syntax.range)
         func column(_ name: String, _ type: DataType, _ part: WindowColumn.Part) -> OutputColumn {
             let time: TimeAttribute = node.columns[timeColumn].time == .processing ? .processing : .event
@@ -532,9 +539,12 @@ final class AggregateBinder {
                 clause: "a window with table.exec.emit", range: windowRange,
                 hint: "Leave the setting out, or write to a table that takes changes, such as print.")
         }
+        let slicing =
+            lateness == 0 && emission == nil
+            ? WindowSlicing.of(kind, isFunction: isFunction, isPreaggregated: addsInParts, calls, node) : nil
         var plan = WindowAggregatePlan(
             window: kind, timeColumn: timeColumn, keys: keySlots, aggregates: calls,
-            allowedLatenessMilliseconds: lateness / 1000)
+            allowedLatenessMilliseconds: lateness / 1000, addsInParts: addsInParts, slicing: slicing)
         plan.emit = emission
         var time = column("window_time", windowTimeType, .time)
         if emission != nil { time.time = .lost("a window with table.exec.emit changes its rows") }
@@ -560,5 +570,13 @@ final class AggregateBinder {
             if index >= Place.aggregates { return keyColumns + index - Place.aggregates }
             return index
         }
+    }
+}
+
+extension LogicalNode {
+    /// Whether all rows come from one window aggregate without keys, through projections and filters.
+    fileprivate var isBehindKeylessWindow: Bool {
+        if case .windowAggregate(let aggregate) = kind { return aggregate.keys.isEmpty }
+        return inputs.count == 1 && inputs[0].isBehindKeylessWindow
     }
 }

@@ -36,7 +36,8 @@ enum Coercion {
         }
         if a.isInteger, b.isInteger {
             let type = integerRank(a) >= integerRank(b) ? a : b
-            return (type, type, type)
+            // A remainder is smaller than its divisor, and has its type.
+            return (type, type, function == .modulo ? b : type)
         }
         guard let (p1, s1) = a.exactPrecision, let (p2, s2) = b.exactPrecision else { return nil }
         let result: DataType
@@ -98,6 +99,13 @@ enum Coercion {
         }
     }
 
+    /// The type of CASE, IF, UNION, ARRAY and VALUES, where numbers go together in other ways than in COALESCE.
+    static func leastRestrictive(_ a: DataType, _ b: DataType) -> DataType? {
+        if a == .float, b == .double { return .float }
+        if a == .float && b.isDecimal || a.isDecimal && b == .float { return .double }
+        return common(a, b)
+    }
+
     /// The types both operands of a comparison are cast to. Decimals keep their own scales.
     static func comparison(_ a: DataType, _ b: DataType) -> (left: DataType, right: DataType)? {
         if isSame(a, b) { return (a, b) }
@@ -137,7 +145,8 @@ enum Coercion {
         if b == .double { return a.isNumeric }
         if b == .float { return a.isNumeric && a != .double }
         switch (a, b) {
-        case (.timestamp, .timestampLTZ), (.timestampLTZ, .timestamp), (.date, .timestamp), (.date, .timestampLTZ):
+        case (.timestamp, .timestampLTZ), (.timestampLTZ, .timestamp), (.date, .timestamp), (.date, .timestampLTZ),
+            (.timestamp, .date), (.timestamp, .time):
             return true
         case (.array(let x), .array(let y)): return isImplicit(from: x, to: y)
         case (.map(let k, let v), .map(let l, let w)): return isImplicit(from: k, to: l) && isImplicit(from: v, to: w)

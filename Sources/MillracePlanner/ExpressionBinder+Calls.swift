@@ -34,6 +34,7 @@ extension ExpressionBinder {
             return fail("function \(name) takes no named arguments", named.value.range)
         }
         let arguments = call.arguments.map(\.value)
+        if let function = Self.bitmapFunctions[name] { return bitmap(name, function, arguments, range) }
         switch bigQuery(name, arguments, range) {
         case .bound(let bound): return bound
         case .failed: return nil
@@ -64,6 +65,13 @@ extension ExpressionBinder {
         case "TRIM": return trim(arguments, range)
         case "INSTR" where arguments.count == 2: return plain("POSITION", [arguments[1], arguments[0]], range)
         case "TYPEOF": return typeOf(arguments, range)
+        case "PARSE_JSON", "TRY_PARSE_JSON": return parseJSON(name, arguments, range)
+        case "OBJECT_OF": return objectOf(arguments, range)
+        case "OBJECT_UPDATE": return objectUpdate(arguments, range)
+        case "JSON_STRING" where arguments.count == 1:
+            guard let bound = bind(arguments[0]) else { return nil }
+            if let text = variantText(bound) { return text }
+        case "CURRENT_DATABASE" where arguments.isEmpty: return literal(.string("default_database"), .string)
         case "LPAD" where arguments.count == 2, "RPAD" where arguments.count == 2:
             let blank = ExpressionSyntax(.string(" ", isDoubleQuoted: false), range: range)
             return plain(name, arguments + [blank], range)
@@ -203,7 +211,9 @@ extension ExpressionBinder {
     {
         guard let declaration = functions.find(name) else {
             let known =
-                functions.names + BigQueryCall.names + ["COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR"]
+                functions.names + BigQueryCall.names + Self.bitmapFunctions.keys.sorted() + [
+                    "COALESCE", "IF", "IFNULL", "MOD", "TRIM", "TYPEOF", "INSTR",
+                ]
                 + Self.aggregateNames.sorted()
                 + FunctionTable.extractUnits.keys.sorted() + Self.windowFunctionNames.sorted()
                 + Self.preprocessingNames

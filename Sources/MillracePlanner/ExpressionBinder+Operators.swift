@@ -104,6 +104,15 @@ extension ExpressionBinder {
     }
 
     func comparable(_ a: Bound, _ b: Bound, _ what: String, _ range: SourceRange) -> (Bound, Bound)? {
+        // An order between text and a number is that of numbers; for equality a CAST has to say so.
+        if ["<", "<=", ">", ">=", "BETWEEN"].contains(what) {
+            func number(_ bound: Bound, _ type: DataType) -> Bound? {
+                guard bound.type.isCharacter, type.isNumeric, bound.mayBeNumber else { return nil }
+                return Bound(cast(bound.expression, to: type), isNullable: bound.isNullable)
+            }
+            if let x = number(a, b.type) { return (x, b) }
+            if let y = number(b, a.type) { return (a, y) }
+        }
         guard let (x, y) = Coercion.comparison(a.type, b.type) else {
             let hint =
                 (a.type.isCharacter && b.type.isNumeric) || (a.type.isNumeric && b.type.isCharacter)
@@ -232,7 +241,17 @@ extension ExpressionBinder {
             return isNegated ? strict(.not, [any], .boolean) : any
         }
         let value = bind(operand)
-        let bound = candidates.map { ($0, bind($0)) }
+        var bound = candidates.map { ($0, bind($0)) }
+        if let value, value.type.isCharacter || value.type.isNumeric || value.type == .boolean {
+            // Text beside a number or truth value is read as what stands in front of IN, and the other way round.
+            for (index, item) in bound.enumerated() {
+                guard let candidate = item.1, candidate.type.isCharacter != value.type.isCharacter,
+                    !value.type.isNumeric || candidate.mayBeNumber,
+                    candidate.type.isCharacter || candidate.type.isNumeric || candidate.type == .boolean
+                else { continue }
+                bound[index].1 = Bound(cast(candidate.expression, to: value.type), isNullable: candidate.isNullable)
+            }
+        }
         guard let value, bound.allSatisfy({ $0.1 != nil }) else { return nil }
         // One type for all: the comparison types of the operand with each candidate, made common.
         var type = value.type
@@ -296,6 +315,9 @@ extension ExpressionBinder {
         {
             return strict(.multiplyInterval, [literal(.integer(one), type), bound], type)
         }
+        if bound.type == Self.bitmapType, type.isCharacter {
+            return strict(.bitmapToString, [unboxed(bound, .bytes)], .string)
+        }
         guard Coercion.isCastable(from: bound.type, to: type) else {
             let hint =
                 bound.type.isTimestamp && type.isNumeric
@@ -325,5 +347,13 @@ extension Expression {
     var stringLiteral: Value? {
         if case .literal(let value, let type) = self, type.isCharacter, case .string = value { return value }
         return nil
+    }
+}
+
+extension Bound {
+    /// Not a text literal that is no number.
+    fileprivate var mayBeNumber: Bool {
+        guard case .string(let text)? = expression.stringLiteral else { return true }
+        return Double(text.filter { $0 != " " }) != nil
     }
 }

@@ -29,6 +29,8 @@ enum TypeText {
     static func text(_ type: DataType, isNullable: Bool = true, isFull: Bool = false) -> String {
         let name =
             switch type {
+            case ExpressionBinder.variantType: "VARIANT"
+            case ExpressionBinder.bitmapType: "BITMAP"
             case .varchar(.max): isFull ? "VARCHAR(2147483647)" : "STRING"
             case .varbinary(.max): isFull ? "VARBINARY(2147483647)" : "BYTES"
             case .intervalDayTime: "INTERVAL SECOND(3)"

@@ -224,6 +224,7 @@ final class ExpressionBinder {
     private func element(_ operand: ExpressionSyntax, _ index: ExpressionSyntax, _ range: SourceRange) -> Bound? {
         if let position = position(index) { return element(operand, position, range) }
         guard let bound = bind(operand), let key = bind(index) else { return nil }
+        if let text = variantText(bound) { return variantItem(text, key, index.range) }
         switch bound.type {
         case .array(let element):
             guard key.type.isInteger else { return fail("an array index is INT, not \(key.type)", index.range) }
@@ -274,7 +275,11 @@ final class ExpressionBinder {
     func unify(_ parts: [(Bound, SourceRange)], _ what: String) -> [Bound]? {
         var type: DataType = .null
         for (bound, range) in parts {
-            guard let common = Coercion.common(type, bound.type) else {
+            let isFunction = what == "COALESCE" || what == "GREATEST" || what == "LEAST"
+            let common =
+                isFunction
+                ? Coercion.common(type, bound.type) : Coercion.leastRestrictive(type, bound.type)
+            guard let common else {
                 log.error("\(what) mixes \(type) and \(bound.type)", at: range, hint: "Write a CAST.")
                 return nil
             }

@@ -5,11 +5,14 @@ public enum FunctionReference {
     /// Every function by name, those with a syntax of their own included: what SHOW FUNCTIONS lists.
     static var names: [String] {
         let special = [
-            "CAST", "TRY_CAST", "COALESCE", "IF", "IFNULL", "NVL", "NULLIF", "TYPEOF", "TRIM", "MOD", "DIV", "OVERLAPS",
+            "CAST", "TRY_CAST", "COALESCE", "IF", "IFNULL", "NVL", "NULLIF", "TYPEOF", "CURRENT_DATABASE", "PARSE_JSON",
+            "TRY_PARSE_JSON", "OBJECT_OF", "OBJECT_UPDATE", "TRIM",
+            "MOD", "DIV", "OVERLAPS",
             "JSON_VALUE", "JSON_QUERY", "JSON_EXISTS", "JSON_OBJECT", "JSON_ARRAY", "ROW", "ARRAY", "MAP",
         ]
         let all =
-            FunctionTable.standard.names + BigQueryCall.names + FunctionTable.extractUnits.keys
+            FunctionTable.standard.names + BigQueryCall.names + ExpressionBinder.bitmapFunctions.keys
+            + FunctionTable.extractUnits.keys
             + ExpressionBinder.aggregateNames + special
         return Set(all).sorted()
     }

@@ -34,7 +34,7 @@ extension QueryBinder {
         }
         for (row, cells) in bound.enumerated().dropFirst() {
             for (index, cell) in cells.enumerated() {
-                guard let type = Coercion.common(columns[index].type, cell.type) else {
+                guard let type = Coercion.leastRestrictive(columns[index].type, cell.type) else {
                     log.error(
                         "VALUES has \(columns[index].type) and \(cell.type) in column \(index + 1)",
                         at: rows[row][index].range, hint: "Write a CAST.")

@@ -118,7 +118,7 @@ final class QueryBinder {
         var isFine = true
         var columns: [OutputColumn] = []
         for (x, y) in zip(a.columns, b.columns) {
-            guard let type = Coercion.common(x.type, y.type) else {
+            guard let type = Coercion.leastRestrictive(x.type, y.type) else {
                 log.error(
                     "UNION joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)",
                     at: right.range,

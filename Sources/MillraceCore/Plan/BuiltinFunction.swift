@@ -84,6 +84,13 @@ public enum BuiltinFunction: String, Hashable, Sendable, CaseIterable {
     /// (text, charset) -> BYTES; (bytes, charset) -> STRING
     case encode, decode
     case jsonQuote, jsonUnquote
+    /// Text as JSON text in one form, for VARIANT: keys sorted, numbers without trailing zeros.
+    case parseJSON, tryParseJSON
+    /// Of BITMAP as its members in order, four bytes each.
+    case bitmapBuild, bitmapFromBytes, bitmapAnd, bitmapOr, bitmapXor, bitmapAndNot
+    case bitmapCardinality, bitmapToArray, bitmapToString, bitmapToBytes
+    /// (JSON text, key or index from 1) -> JSON text
+    case variantItem
     case inetAton, inetNtoa
     /// Of text; NULL is none of them.
     case isDigit, isAlpha, isDecimal

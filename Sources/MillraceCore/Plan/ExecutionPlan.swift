@@ -176,16 +176,23 @@ public struct WindowAggregatePlan: Hashable, Sendable {
     public var emit: WindowEmitPlan?
     /// With `emit`: readers want the row as it was before each update.
     public var emitsBefore = true
+    /// DOUBLE and FLOAT values are added in the order in which Flink's two-phase aggregates add them, so that sums have the
+    /// same last digits.
+    public var addsInParts: Bool
+    /// nil: rows fold into their windows as they come.
+    public var slicing: WindowSlicing?
 
     public init(
         window: WindowKind, timeColumn: Int, keys: [Int], aggregates: [AggregateCall],
-        allowedLatenessMilliseconds: Int64 = 0
+        allowedLatenessMilliseconds: Int64 = 0, addsInParts: Bool = false, slicing: WindowSlicing? = nil
     ) {
         self.window = window
         self.timeColumn = timeColumn
         self.keys = keys
         self.aggregates = aggregates
         self.allowedLatenessMilliseconds = allowedLatenessMilliseconds
+        self.addsInParts = addsInParts
+        self.slicing = slicing
     }
 }
 

@@ -110,6 +110,7 @@ struct ExpressionCompiler {
         if let operand = try nested(function, arguments, type) { return operand }
         if let operand = try collections(function, arguments, type) { return operand }
         if let operand = try moreText(function, arguments, type) { return operand }
+        if let operand = try bitmap(function, arguments, type) { return operand }
         throw unsupported(function, arguments)
     }
 

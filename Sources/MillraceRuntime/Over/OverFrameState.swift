@@ -16,6 +16,27 @@ final class OverFrameState {
         var sets: [KeyTable?]
         /// Rows in a RANGE frame.
         var count = 0
+        /// Different times of `times`, and the buckets that Java's hash table of them has.
+        private var differentTimes = 0
+        private var buckets: Int64 = 16
+
+        /// After a time was added.
+        func grow() {
+            let last = times.count - 1
+            guard last == timesHead || times[last - 1] != times[last] else { return }
+            differentTimes += 1
+            while Int64(differentTimes) * 4 > buckets * 3 { buckets *= 2 }
+        }
+
+        func shrink(_ expired: [(time: Int64, slot: Int32)]) {
+            for i in expired.indices where i == 0 || expired[i - 1].time != expired[i].time { differentTimes -= 1 }
+        }
+
+        /// Where Java's hash table keeps a time.
+        func bucket(_ time: Int64) -> Int64 {
+            let hash = UInt32(truncatingIfNeeded: time ^ (time >> 32))
+            return Int64(hash ^ (hash >> 16)) & (buckets - 1)
+        }
 
         init(record: UnsafeMutableRawPointer, calls: Int) {
             self.record = record
@@ -25,6 +46,7 @@ final class OverFrameState {
     }
 
     private let extent: OverFrame.Extent
+    private let hasFloatingSums: Bool
     let calls: [OverCallLayout]
     private let rows: RowStore
     private let keys: KeyTable
@@ -55,6 +77,7 @@ final class OverFrameState {
             calls.append(try OverCallLayout(call, offset: index * OverCallLayout.recordBytes, input: input))
         }
         self.calls = calls
+        hasFloatingSums = calls.contains { $0.kind == .sumDouble || $0.kind == .sumFloat }
         pool = RecordPool(stride: max(16, calls.count * OverCallLayout.recordBytes))
         switch frame.extent {
         case .rows(.some), .range(.some): keepsRows = true
@@ -89,6 +112,7 @@ final class OverFrameState {
             rows.retain(slot)
             state.rows.append(slot)
             state.times.append(time)
+            state.grow()
         case .range(.some):
             rows.retain(slot)
             log.append((time, slot, key))
@@ -123,9 +147,25 @@ final class OverFrameState {
     }
 
     private func expire(_ state: Key, before start: Int64) {
+        var expired: [(time: Int64, slot: Int32)] = []
         while state.timesHead < state.times.count, state.times[state.timesHead] < start {
+            expired.append((state.times[state.timesHead], state.rows.removeFirst()))
             state.timesHead += 1
-            remove(state.rows.removeFirst(), state)
+        }
+        state.shrink(expired)
+        if expired.count < 2 || !hasFloatingSums {
+            for row in expired { remove(row.slot, state) }
+        } else {
+            // Sums of DOUBLE depend on the order in which values leave: that of the hash table in which Flink keeps them.
+            let places = expired.indices.sorted {
+                let (a, b) = (state.bucket(expired[$0].time), state.bucket(expired[$1].time))
+                return a == b ? $0 < $1 : a < b
+            }
+            for (index, call) in calls.enumerated() {
+                let isSum = call.kind == .sumDouble || call.kind == .sumFloat
+                for place in expired.indices { retract(index, expired[isSum ? places[place] : place].slot, state) }
+            }
+            for row in expired { rows.release(row.slot) }
         }
         if state.timesHead >= 32, state.timesHead * 2 > state.times.count {
             state.times.removeFirst(state.timesHead)
@@ -213,9 +253,8 @@ final class OverFrameState {
         switch call.kind {
         case .count, .lag: break
         case .sumInteger, .sumDouble, .sumFloat, .sumDecimal:
+            // What rounding leaves behind stays, as in Flink, until the key is cleaned.
             sum(call, slot, record + 16, isAdded: false)
-            // What rounding has left behind goes with the last value.
-            if count.pointee == 0 { (record + 16).initializeMemory(as: UInt8.self, repeating: 0, count: 32) }
         case .moments:
             (record + 16).assumingMemoryBound(to: Moments.self).pointee.remove(
                 rows.columns[call.argument!].double(at: Int(slot)), count: count.pointee)

@@ -85,12 +85,16 @@ public final class OverOperator: Operator {
             }
             // What leaves before this row decides whether it is late.
             let watermark = batch.metadata.watermarks[row]
-            if watermark > buffer.watermark { try fire(upTo: watermark, buffer, context) }
+            if watermark > buffer.watermark {
+                try fire(upTo: watermark, buffer, context)
+                // Late to what comes behind, if it was late here.
+                try flush(buffer.watermark, context)
+            }
             try buffer.add(batch, row, context, isStrict: false) { () throws(Diagnostic) in
                 try timelyKey(batch, row, buffer, context)
             }
         }
-        if progress != nil { try flush(buffer.announced, context) }
+        if progress != nil { try flush(buffer.watermark, context) }
     }
 
     /// The key of a row that comes before every row of its key that has not left; nil after it was rejected.
@@ -145,7 +149,7 @@ public final class OverOperator: Operator {
                 try fire(upTo: watermark, buffer, context)
             }
             for frame in frames { frame.expire(at: watermark == EventTime.end ? watermark : watermark + 1) }
-            try flush(buffer.announced, context)
+            try flush(progress == nil ? buffer.announced : buffer.watermark, context)
             buffer.passed(watermark)
         }
         try emit(watermark: watermark, context: context)
@@ -170,7 +174,9 @@ public final class OverOperator: Operator {
                 outputSlots.append(entry.slot)
             }
             keys.release(entry.key)
-            if outputSlots.count >= batchRows { try flush(buffer.announced, context) }
+            if outputSlots.count >= batchRows {
+                try flush(progress == nil ? buffer.announced : buffer.watermark, context)
+            }
         }
     }
 

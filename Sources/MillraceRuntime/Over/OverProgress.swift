@@ -54,8 +54,11 @@ struct OverProgress {
     mutating func takeCleaned(upTo time: Int64) -> Int32? {
         while let next = timers.firstTime, next <= time {
             let key = timers.pop().key
-            // Put off since.
-            guard cleanings[Int(key)] == next else { continue }
+            guard cleanings[Int(key)] != .min, cleanings[Int(key)] <= next else {
+                // Put off since; in Flink the timer still says how far the key has come.
+                lastTimes[Int(key)] = next
+                continue
+            }
             cleanings[Int(key)] = .min
             if !hasRows { lastTimes[Int(key)] = .min }
             return key

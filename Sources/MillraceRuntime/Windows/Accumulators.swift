@@ -35,6 +35,8 @@ final class Accumulators {
         /// Of the DISTINCT set's reference; -1 without DISTINCT.
         var distinctOffset: Int
         var argumentType: DataType?
+        /// Of the first `PartialSum`; -1 when values are added one by one.
+        var partsOffset = -1
     }
 
     /// A string MIN or MAX in a record.
@@ -52,14 +54,21 @@ final class Accumulators {
     let store: StateStore
     let recordBytes: Int
     let scratch = ByteBuffer(capacity: 64)
+    /// How DOUBLE and FLOAT sums are put together; nil: value by value.
+    let parts: PartialSums?
+    /// Of the rows that are folded now; see `PartialSums`.
+    var epoch: Int64 = 1
     private var rows: UnsafeMutablePointer<Int32>
     private var records: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    private var slices: UnsafeMutablePointer<Int32>
     private var capacity = 256
     /// Some records hold memory of their own.
     private let needsRelease: Bool
 
     /// - Throws: `.bug` for an aggregate over a type that has none.
-    init(_ calls: [AggregateCall], input: Schema, store: StateStore) throws(Diagnostic) {
+    init(
+        _ calls: [AggregateCall], input: Schema, store: StateStore, parts: PartialSums? = nil
+    ) throws(Diagnostic) {
         self.store = store
         var slots: [Slot] = []
         var offset = Accumulators.headerBytes
@@ -77,14 +86,26 @@ final class Accumulators {
             if kind.holdsBytes || kind == .multiset || kind == .percentile { holds = true }
             slots.append(slot)
         }
+        var hasParts = false
+        if let parts {
+            for i in slots.indices where slots[i].distinctOffset < 0 {
+                guard let bytes = Accumulators.partBytes(slots[i].kind) else { continue }
+                hasParts = true
+                slots[i].partsOffset = offset
+                offset += parts.slices * bytes
+            }
+        }
+        self.parts = hasParts ? parts : nil
         self.slots = slots
-        recordBytes = offset
+        recordBytes = (offset + 15) & ~15
         needsRelease = holds
         rows = .allocate(capacity: capacity)
         records = .allocate(capacity: capacity)
+        slices = .allocate(capacity: capacity)
     }
 
     deinit {
+        slices.deallocate()
         rows.deallocate()
         records.deallocate()
     }
@@ -115,25 +136,30 @@ final class Accumulators {
     // MARK: - Fold
 
     /// Folds `batch`'s rows `rows[i]` into `records[i]`, in order.
+    ///
+    /// - Parameter slices: the slice of the window that each row is in; nil: always the first.
     func update(
         _ batch: ColumnBatch, rows: UnsafeMutablePointer<Int32>,
-        records: UnsafeMutablePointer<UnsafeMutableRawPointer>, count: Int
+        records: UnsafeMutablePointer<UnsafeMutableRawPointer>, slices: UnsafeMutablePointer<Int32>? = nil, count: Int
     ) {
         guard count > 0 else { return }
-        for slot in slots { update(slot, batch, rows, records, count) }
+        for slot in slots { update(slot, batch, rows, records, slot.partsOffset < 0 ? nil : slices, count) }
     }
 
     private func update(
         _ slot: Slot, _ batch: ColumnBatch, _ givenRows: UnsafeMutablePointer<Int32>,
-        _ givenRecords: UnsafeMutablePointer<UnsafeMutableRawPointer>, _ givenCount: Int
+        _ givenRecords: UnsafeMutablePointer<UnsafeMutableRawPointer>, _ givenSlices: UnsafeMutablePointer<Int32>?,
+        _ givenCount: Int
     ) {
         var (rows, records, count) = (givenRows, givenRecords, givenCount)
+        var slices = givenSlices
         let argument = slot.call.argument.map { batch.columns[$0] }
         let filter = slot.call.filter.map { batch.columns[$0] }
         if filter != nil || argument.map({ !$0.allValid }) == true || slot.distinctOffset >= 0 {
             // Only the rows that count, so the loops below need no test.
             if count > capacity { growSelection(count) }
             (rows, records) = (self.rows, self.records)
+            if slices != nil { slices = self.slices }
             var kept = 0
             for i in 0..<count {
                 let row = Int(givenRows[i])
@@ -142,6 +168,7 @@ final class Accumulators {
                 if slot.distinctOffset >= 0, let argument, !isNew(slot, argument, row, givenRecords[i]) { continue }
                 rows[kept] = Int32(truncatingIfNeeded: row)
                 records[kept] = givenRecords[i]
+                if let givenSlices { self.slices[kept] = givenSlices[i] }
                 kept += 1
             }
             count = kept
@@ -157,6 +184,8 @@ final class Accumulators {
                 record.assumingMemoryBound(to: Int64.self).pointee += 1
                 (record + 16).assumingMemoryBound(to: Int64.self).pointee &+= cells[Int(rows[i])]
             }
+        case .sumDouble where slot.partsOffset >= 0, .sumFloat where slot.partsOffset >= 0:
+            addInParts(slot, argument!.doubles, rows, records, slices, count)
         case .sumDouble:
             let cells = argument!.doubles
             for i in 0..<count {
@@ -192,6 +221,8 @@ final class Accumulators {
         case .percentile:
             let weights = slot.call.weight.map { batch.columns[$0] }
             for i in 0..<count { weigh(argument!, weights, Int(rows[i]), records[i] + offset) }
+        case .moments where slot.partsOffset >= 0:
+            addMomentsInParts(slot, argument!, rows, records, slices, count)
         case .moments, .text, .firstCell, .lastCell, .cells, .multiset, .jsonArray, .jsonObject:
             for i in 0..<count { collect(slot, argument!, Int(rows[i]), records[i] + offset) }
         }
@@ -242,9 +273,11 @@ final class Accumulators {
     private func growSelection(_ count: Int) {
         rows.deallocate()
         records.deallocate()
+        slices.deallocate()
         capacity = max(count, capacity * 2)
         rows = .allocate(capacity: capacity)
         records = .allocate(capacity: capacity)
+        slices = .allocate(capacity: capacity)
     }
 
     // MARK: - DISTINCT
@@ -348,7 +381,7 @@ final class Accumulators {
                     rows[i] = Int32(i)
                     records[i] = target
                 }
-                update(moved, batch, rows.baseAddress!, records.baseAddress!, count)
+                update(moved, batch, rows.baseAddress!, records.baseAddress!, nil, count)
             }
         }
     }

@@ -17,6 +17,8 @@ public final class WindowAggregateOperator: Operator {
     private let store = StateStore()
     private let keys: KeyTable
     private let accumulators: Accumulators
+    /// nil when no sum depends on the order of additions.
+    private var parts: PartialSums?
     private let pool: RecordPool
     private let output: GroupOutput
     private let sessions: SessionWindows?
@@ -42,6 +44,8 @@ public final class WindowAggregateOperator: Operator {
     private let pendingCapacity = 4096
     private let pendingRows: UnsafeMutablePointer<Int32>
     private let pendingRecords: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    /// The slice of its window that a row is in, where windows have several.
+    private let pendingSlices: UnsafeMutablePointer<Int32>
     private var pending = 0
     private var corrected: [(window: OpenWindow, key: Int32, record: UnsafeMutableRawPointer)] = []
     private var readColumns: [Int] = []
@@ -60,7 +64,9 @@ public final class WindowAggregateOperator: Operator {
         assigner = WindowAssigner(kind: plan.window)
         lateness = max(0, plan.allowedLatenessMilliseconds)
         keys = KeyTable(types: plan.keys.map { input[$0].type }, store: store)
-        accumulators = try Accumulators(plan.aggregates, input: input, store: store)
+        accumulators = try Accumulators(
+            plan.aggregates, input: input, store: store, parts: plan.addsInParts ? PartialSums(plan.window) : nil)
+        parts = accumulators.parts
         pool = RecordPool(stride: accumulators.recordBytes)
         output = GroupOutput(
             keys: plan.keys.map { input[$0].type }, aggregates: plan.aggregates.map(\.type),
@@ -77,6 +83,8 @@ public final class WindowAggregateOperator: Operator {
         }
         pendingRows = .allocate(capacity: pendingCapacity)
         pendingRecords = .allocate(capacity: pendingCapacity)
+        pendingSlices = .allocate(capacity: pendingCapacity)
+        pendingSlices.initialize(repeating: 0, count: pendingCapacity)
         readColumns = Array(Set(plan.keys + accumulators.argumentColumns)).sorted()
         super.init(object: object)
     }
@@ -86,6 +94,7 @@ public final class WindowAggregateOperator: Operator {
         sessions?.forEachRecord { accumulators.release($0) }
         pendingRows.deallocate()
         pendingRecords.deallocate()
+        pendingSlices.deallocate()
     }
 
     /// (window, key) groups that are kept now.
@@ -124,6 +133,7 @@ public final class WindowAggregateOperator: Operator {
                     recent = nil
                     (recentLow, recentHigh) = (.max, .min)
                 }
+                if parts != nil { advanceParts(to: before, batch) }
                 watermark = before
             }
             let origin = metadata.origins[row]
@@ -139,6 +149,7 @@ public final class WindowAggregateOperator: Operator {
                 continue
             }
             if let recent, micros[row] >= recentLow, micros[row] < recentHigh {
+                if parts != nil { parts!.note(end: recent.end) }
                 try add(row, origin, recent, batch, context)
                 continue
             }
@@ -175,8 +186,14 @@ public final class WindowAggregateOperator: Operator {
                 }
             } else {
                 let horizon = max(watermark, emittedWatermark)
+                if parts != nil { parts!.note(end: parts!.sliceEnd(milliseconds)) }
+                let sliceSize = parts.map { $0.slices > 1 ? $0.sliceSize : 0 } ?? 0
                 try assigner.forEach(milliseconds) { (start, end) throws(Diagnostic) in
                     guard end - 1 + lateness > horizon, !wasEmitted(row, end) else { return }
+                    if sliceSize > 0 {
+                        if pending == pendingCapacity { flush(batch) }
+                        pendingSlices[pending] = Int32(truncatingIfNeeded: (milliseconds - start) / sliceSize)
+                    }
                     try add(row, origin, openWindow(start, end), batch, context)
                     isLate = false
                 }
@@ -284,8 +301,18 @@ public final class WindowAggregateOperator: Operator {
 
     /// Folds the collected rows into their groups.
     private func flush(_ batch: ColumnBatch) {
-        accumulators.update(batch, rows: pendingRows, records: pendingRecords, count: pending)
+        accumulators.update(
+            batch, rows: pendingRows, records: pendingRecords, slices: (parts?.slices ?? 1) > 1 ? pendingSlices : nil,
+            count: pending)
         pending = 0
+    }
+
+    /// Sums of rows before a firing are settled apart from those behind it.
+    private func advanceParts(to watermark: Int64, _ batch: ColumnBatch?) {
+        guard parts!.advance(to: watermark) else { return }
+        if let batch { flush(batch) }
+        parts!.next()
+        accumulators.epoch = parts!.epoch
     }
 
     /// Before a window fires and at the end of a batch: fold, then emit the corrected rows of late groups.
@@ -323,6 +350,7 @@ public final class WindowAggregateOperator: Operator {
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         if watermark > self.watermark {
             if watermark >= nextTimer { try fire(upTo: watermark, nil, origin: -1, context) }
+            if parts != nil { advanceParts(to: watermark, nil) }
             self.watermark = watermark
         }
         try emit(watermark: watermark, context: context)
@@ -376,6 +404,7 @@ public final class WindowAggregateOperator: Operator {
         var done = 0
         while done < windows.count, windows[done].end - 1 <= newWatermark {
             let window = windows[done]
+            if parts != nil { for record in window.records { accumulators.settle(record) } }
             sender.add(window, keys: keys, accumulators: accumulators)
             for i in window.keys.indices { forget(window.keys[i], window.records[i]) }
             window.reuse(start: 0, end: 0)
@@ -397,6 +426,7 @@ public final class WindowAggregateOperator: Operator {
     private func append(
         _ key: Int32, _ record: UnsafeMutableRawPointer, _ start: Int64, _ end: Int64, _ context: ShardContext
     ) throws(Diagnostic) {
+        if parts != nil { accumulators.settle(record) }
         output.append(
             key, record, keys: keys, accumulators: accumulators, start: start, end: end, watermark: watermark)
         if output.isFull { try emitOutput(context) }

@@ -18,6 +18,19 @@ extension ExpressionCompiler {
                 if values[0].text.isEmpty { return .null }
                 return JSONNode(values[0].text).map { .string($0.text) } ?? .error(.invalidArgument)
             }
+        case .parseJSON, .tryParseJSON:
+            let other: Value = function == .parseJSON ? .error(.invalidArgument) : .null
+            return rows(arguments, type) { JSONNode($0[0].text).map { .string($0.shortest.text) } ?? other }
+        case .variantItem:
+            return rows(arguments, type) { values in
+                switch (JSONNode(values[0].text), values[1]) {
+                case (.object(let members)?, .string(let key)):
+                    return members.last { $0.0 == key }.map { .string($0.1.text) } ?? .null
+                case (.array(let elements)?, .integer(let place)):
+                    return place >= 1 && place <= elements.count ? .string(elements[Int(place) - 1].text) : .null
+                default: return .error(.invalidArgument)
+                }
+            }
         case .jsonObject, .jsonArray: return jsonConstructor(function, arguments, type)
         case .jsonQuote: return rows(arguments, type) { .string(JSONNode.quoted($0[0].text)) }
         case .jsonUnquote: return rows(arguments, type) { .string(JSONNode.unquoted($0[0].text)) }

@@ -247,6 +247,20 @@ indirect enum JSONNode: Equatable {
             + String(exponent)
     }
 
+    /// Numbers without zeros at the end of their fraction.
+    var shortest: JSONNode {
+        switch self {
+        case .number(var text):
+            guard text.contains("."), !text.contains(where: { $0 == "e" || $0 == "E" }) else { return self }
+            while text.last == "0" { text.removeLast() }
+            if text.last == "." { text.removeLast() }
+            return .number(text)
+        case .array(let elements): return .array(elements.map(\.shortest))
+        case .object(let members): return .object(members.map { ($0.0, $0.1.shortest) })
+        default: return self
+        }
+    }
+
     // MARK: Quotes
 
     /// JSON_QUOTE: escapes quotes, backslashes, slashes, control characters and everything beyond ASCII.

@@ -51,7 +51,8 @@ extension ExpressionCompiler {
         case .ln:
             return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log($0) } })
         case .log10:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.log10($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { JavaMath.log10($0) } })
         case .log2:
             return emit(
                 type, arguments,
@@ -77,21 +78,27 @@ extension ExpressionCompiler {
             return emit(
                 type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { 1 / Glibc.tan($0) } })
         case .asin:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.asin($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { JavaMath.asin($0) } })
         case .acos:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.acos($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { JavaMath.acos($0) } })
         case .atan:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.atan($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { JavaMath.atan($0) } })
         case .atan2:
             return emit(
                 type, arguments,
-                try double { Run($0).mapDense(Double.self, Double.self, Double.self) { Glibc.atan2($0, $1) } })
+                try double { Run($0).mapDense(Double.self, Double.self, Double.self) { JavaMath.atan2($0, $1) } })
         case .sinh:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.sinh($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { JavaMath.sinh($0) } })
         case .cosh:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.cosh($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { JavaMath.cosh($0) } })
         case .tanh:
-            return emit(type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { Glibc.tanh($0) } })
+            return emit(
+                type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { JavaMath.tanh($0) } })
         case .degrees:
             return emit(
                 type, arguments, try double { Run($0).mapDense(Double.self, Double.self) { $0 * 57.29577951308232 } })

@@ -10,7 +10,8 @@ extension ExpressionCompiler {
             guard TimePattern(text) != nil else {
                 throw Diagnostic(
                     "invalid date and time pattern",
-                    hint: "The letters y M d H h m s S a E D Q w are supported; other letters stand in single quotes.")
+                    hint: "The letters y M d H h m s S a E D Q w X are supported; other letters stand in single quotes."
+                )
             }
         }
         switch function {
@@ -308,7 +309,7 @@ final class TimePattern: Sendable {
             } else if (byte | 0x20) &- 0x61 < 26 {
                 var count = 1
                 while at + count < bytes.count, bytes[at + count] == byte { count += 1 }
-                guard "yuYMLQqwdHkKhmsSaEeDG".utf8.contains(byte) else { return nil }
+                guard "yuYMLQqwdHkKhmsSaEeDGX".utf8.contains(byte) else { return nil }
                 if !literal.isEmpty { parts.append(.text(literal)) }
                 literal = []
                 parts.append(.field(byte, count))
@@ -381,6 +382,7 @@ final class TimePattern: Sendable {
                         unit /= 10
                     }
                 case 0x61: buffer.append(hour < 12 ? "AM" : "PM")
+                case 0x58: break
                 case 0x47: buffer.append(count == 4 ? "Anno Domini" : count == 5 ? "A" : "AD")
                 case 0x51, 0x71:
                     let quarter = (date.month - 1) / 3
@@ -404,6 +406,24 @@ final class TimePattern: Sendable {
         }
     }
 
+    /// Seconds east of UTC of `Z`, `+09`, `+0930` or `+09:30`, and how many bytes they take.
+    private static func offset(_ text: ByteRef, from start: Int) -> (seconds: Int64, length: Int)? {
+        guard start < text.count else { return nil }
+        let sign = text.start[start]
+        if sign == 0x5A { return (0, 1) }
+        guard sign == 0x2B || sign == 0x2D else { return nil }
+        var at = start + 1
+        func pair() -> Int64? {
+            guard at + 1 < text.count, text.start[at] &- 0x30 < 10, text.start[at + 1] &- 0x30 < 10 else { return nil }
+            at += 2
+            return Int64(text.start[at - 2] - 0x30) * 10 + Int64(text.start[at - 1] - 0x30)
+        }
+        guard let hours = pair() else { return nil }
+        if at < text.count, text.start[at] == 0x3A { at += 1 }
+        let seconds = hours * 3600 + (pair() ?? 0) * 60
+        return (sign == 0x2D ? -seconds : seconds, at - start)
+    }
+
     /// Microseconds; nil when the text does not fit. A day past the month's end becomes its last day.
     ///
     /// With `isLenient` as `java.text.SimpleDateFormat` reads: numbers take as many digits as there are, run over into the
@@ -415,6 +435,7 @@ final class TimePattern: Sendable {
         var isAfternoon: Bool?
         var isHalfDay = false
         var dayOfYear: Int64?
+        var offset: Int64 = 0
         func letters(_ names: [String], _ length: Int) -> Int? {
             for (i, name) in names.enumerated() {
                 let wanted = Array((length <= 3 ? String(name.prefix(3)) : name).utf8)
@@ -449,6 +470,13 @@ final class TimePattern: Sendable {
                 }
                 if letter == 0x45 {
                     guard letters(Self.weekdays, count) != nil else { return nil }
+                    continue
+                }
+                if letter == 0x58 {
+                    guard let (seconds, length) = Self.offset(text, from: at) else { return nil }
+                    at += length
+                    // `java.time` reads the wall-clock time and leaves the offset aside.
+                    if isLenient { offset = seconds }
                     continue
                 }
                 // Fields that touch take exactly their width; a free-standing single letter takes all digits.
@@ -500,7 +528,7 @@ final class TimePattern: Sendable {
                 year: CivilTime.floorDivide(months, 12), month: months - CivilTime.floorDivide(months, 12) * 12 + 1,
                 day: 1)
             return (days + day - 1) * CivilTime.dayMicroseconds
-                + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros
+                + ((hour * 60 + minute) * 60 + second - offset) * 1_000_000 + micros
         }
         guard at == text.count, year <= 200_000, month >= 1, month <= 12, day >= 1, day <= 31, hour < 24, minute < 60,
             second < 60
