@@ -14,6 +14,8 @@ public struct Limits: Sendable, Hashable {
     public var windowGroups = 10_000_000
     /// Rows that one OVER, ORDER BY or Top-N keeps; a further one is a row error.
     public var keptRows = 10_000_000
+    /// Rows that an OVER on arrival keeps of one key; a further one pushes out the oldest.
+    public var keptRowsOfKey = 1_000_000
     /// Rows that a join of two streams keeps, both sides together; a further one is a row error.
     public var joinRows = 10_000_000
     /// Rows of a static table.

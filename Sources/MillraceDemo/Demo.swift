@@ -49,6 +49,7 @@ public final class Demo {
         write("starting the embedded broker\n")
         broker = try EmbeddedBroker.shared()
         broker.createTopic(generator.topic, partitions: 2)
+        for topic in generator.resultTopics { broker.createTopic(topic, partitions: 1) }
         file = try PipelineFile(
             path: home + "/" + options.scenario.file,
             variables: ["bootstrap": "embedded", "database": database.url(), "flights": flights])
@@ -56,6 +57,7 @@ public final class Demo {
 
     private static func generator(_ scenario: DemoScenario, flights: String) throws(Diagnostic) -> any EventGenerator {
         switch scenario {
+        case .fraud: TransactionGenerator()
         case .babyWeight: BirthGenerator()
         case .salesByRegion: SalesGenerator()
         case .flights: try FlightReplay(folder: flights)

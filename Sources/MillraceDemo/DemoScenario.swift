@@ -1,5 +1,6 @@
 /// The pipelines that `millrace demo` can show.
 public enum DemoScenario: String, CaseIterable, Sendable {
+    case fraud
     case babyWeight = "baby_weight"
     case salesByRegion = "sales_by_region"
     case flights
@@ -9,6 +10,7 @@ public enum DemoScenario: String, CaseIterable, Sendable {
 
     public var summary: String {
         switch self {
+        case .fraud: "card transactions scored from their account's history on arrival, alerts, five-second sums"
         case .babyWeight: "birth records scored by gradient-boosted trees, five-second means per sex"
         case .salesByRegion: "the Dataflow SQL query: sales joined with regions, five-second sums"
         case .flights: "New York departures of 2013, a day in a minute: delays per carrier, arrival delays predicted"
@@ -53,6 +55,31 @@ public enum DemoScenario: String, CaseIterable, Sendable {
     /// What the screen shows from the database.
     var panels: [Panel] {
         switch self {
+        case .fraud:
+            [
+                Panel(
+                    "newest alerts", rows: 8,
+                    columns: [
+                        Self.text("time", 12), Self.text("account", 12), Self.number("amount", 8),
+                        Self.text("category", 13), Self.text("country", 7), Self.number("probability", 11),
+                    ],
+                    query: """
+                        SELECT to_char(event_time, 'HH24:MI:SS.MS'), account, round(amount::numeric, 2), \
+                        merchant_category, country, round(probability::numeric, 3) \
+                        FROM \(Self.newest("fraud_alerts")) ORDER BY event_time DESC
+                        """),
+                Panel(
+                    "five-second windows", rows: 8,
+                    columns: [
+                        Self.text("start", 8), Self.text("country", 7), Self.number("transactions", 12),
+                        Self.number("volume", 11), Self.number("alerts", 6), Self.number("mean score", 10),
+                    ],
+                    query: """
+                        SELECT to_char(period_start, 'HH24:MI:SS'), country, transactions, round(volume::numeric, 2), \
+                        alerts, round(mean_probability::numeric, 4) \
+                        FROM fraud_by_country ORDER BY period_start DESC, volume DESC
+                        """),
+            ]
         case .babyWeight:
             [
                 Panel(

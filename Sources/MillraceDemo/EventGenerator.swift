@@ -13,8 +13,11 @@ protocol EventGenerator {
     mutating func next(nowMilliseconds: Int64) -> Event?
     /// Events a second that the data itself asks for (a replay), or nil for the user's rate.
     var ownDueTimes: Bool { get }
+    /// Topics that the pipeline writes to.
+    var resultTopics: [String] { get }
 }
 
 extension EventGenerator {
     var ownDueTimes: Bool { false }
+    var resultTopics: [String] { [] }
 }

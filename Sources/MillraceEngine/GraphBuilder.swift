@@ -138,6 +138,9 @@ struct GraphBuilder {
             return try UnnestOperator(unnest, input: input(0), object: node.object, limits: options.limits)
         case .streamJoin(let join):
             switch join.form {
+            case .regular where join.isUpdating:
+                return try UpdatingJoinOperator(
+                    join, left: input(0), right: input(1), object: node.object, limits: options.limits)
             case .regular, .interval:
                 return try StreamJoinOperator(
                     join, left: input(0), right: input(1), object: node.object, limits: options.limits)
@@ -148,6 +151,7 @@ struct GraphBuilder {
                 return try TemporalJoinOperator(
                     join, left: input(0), right: input(1), object: node.object, limits: options.limits)
             }
+        case .finalRows: return FinalRowsOperator(input(0), object: node.object, limits: options.limits)
         case .predict(let predict):
             let model = plan.models[predict.model]
             let scorer = try models[predict.model].makeScorer(
@@ -158,6 +162,9 @@ struct GraphBuilder {
                 object: node.object, limits: options.limits)
         case .windowAssign(let timeColumn, let window):
             return try WindowAssignOperator(timeColumn: timeColumn, window, input: input(0), object: node.object)
+        case .windowAggregate(let aggregate) where aggregate.emit != nil:
+            return try EmittingWindowOperator(
+                aggregate, input: input(0), object: node.object, limits: options.limits)
         case .windowAggregate(let aggregate):
             if let slicing = aggregate.slicing, shards == 1 {
                 return try SlicedWindowAggregateOperator(
@@ -169,6 +176,11 @@ struct GraphBuilder {
                 keys: keys, aggregates: aggregates, input: input(0), object: node.object, limits: options.limits)
         case .expand(let expand): return ExpandOperator(expand, input: input(0), object: node.object)
         case .processingTime(let plan): return ProcessingTimeOperator(plan, input: input(0), object: node.object)
+        case .over(let over) where over.isOnArrival:
+            return try OverArrivalOperator(
+                over, input: input(0), object: node.object,
+                slack: ReplayReach.milliseconds(behind: index, of: plan) ?? 0,
+                limits: options.limits)
         case .over(let over):
             return try OverOperator(over, input: input(0), object: node.object, limits: options.limits)
         case .windowRank(let rank):

@@ -43,7 +43,12 @@ public enum PipelineCheck {
             if let (kept, instead) = keepsForEver(node) {
                 return Diagnostic("\(kept) cannot be restarted exactly yet", hint: instead)
             }
-            guard holdsRows(node) else { return nil }
+            if isOverOnArrival(node), ReplayReach.milliseconds(behind: index, of: plan) == nil {
+                return Diagnostic(
+                    "a join, sort or session behind OVER on arrival cannot be restarted exactly yet",
+                    hint: "Write the result of OVER to a table and go on from there, or read a bounded source.")
+            }
+            guard holdsRows(node) || isOverOnArrival(node) else { return nil }
             let below = behind.filter { holdsRows(plan.nodes[$0]) }
             guard !below.isEmpty else { return nil }
             // What closes with the window below holds nothing between two watermarks. The sides of a join close at the same
@@ -54,9 +59,11 @@ public enum PipelineCheck {
                 return nil
             }
             return Diagnostic(
-                isJoin(plan.nodes[index])
-                    ? "a join over the results of a window or join cannot be restarted exactly yet"
-                    : "a window over the results of a window or join cannot be restarted exactly yet",
+                isOverOnArrival(node)
+                    ? "OVER over the results of a window or join cannot be restarted exactly yet"
+                    : isJoin(node)
+                        ? "a join over the results of a window or join cannot be restarted exactly yet"
+                        : "a window over the results of a window or join cannot be restarted exactly yet",
                 hint: "Write the first result to a table and go on from there, or read a bounded source.")
         }
     }
@@ -66,7 +73,11 @@ public enum PipelineCheck {
         let bounded =
             "Use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a window, or read a bounded source."
         switch node.kind {
-        case .over(let over) where !over.isReplayable: return ("OVER with a frame that is not bounded by time", bounded)
+        case .over(let over) where !over.isReplayable:
+            return (
+                "OVER with a frame that is not bounded by time",
+                over.isOnArrival ? "SET 'table.exec.state.ttl', such as '7 d', or use a frame of time." : bounded
+            )
         case .limit: return ("LIMIT", bounded)
         case .processingTime: return ("a window by processing time", bounded)
         case .streamJoin(let join) where join.form == .regular:
@@ -86,14 +97,21 @@ public enum PipelineCheck {
     private static func unboundedState(_ node: PlanNode) -> String? {
         switch node.kind {
         case .updatingAggregate(let plan): plan.aggregates.isEmpty ? "DISTINCT" : "GROUP BY without a window"
+        case .windowAggregate(let plan) where plan.emit != nil: "a window with table.exec.emit"
         case .topN: "a rank without a window"
         default: nil
         }
     }
 
+    /// It holds nothing back, but what it knows must be rebuilt from rows that are read again.
+    private static func isOverOnArrival(_ node: PlanNode) -> Bool {
+        if case .over(let over) = node.kind { over.isOnArrival } else { false }
+    }
+
     private static func holdsRows(_ node: PlanNode) -> Bool {
         switch node.kind {
-        case .windowAggregate, .windowRank, .over, .sort, .streamJoin: true
+        case .over(let over): !over.isOnArrival
+        case .windowAggregate, .windowRank, .sort, .streamJoin: true
         default: false
         }
     }

@@ -20,7 +20,9 @@ enum ShardCount {
 
     /// What the shards of a plan with window aggregates share; nil when it has none, or one shard.
     static func exchange(_ plan: ExecutionPlan, shards: Int) -> Exchange? {
-        let windows = plan.nodes.count { if case .windowAggregate = $0.kind { true } else { false } }
+        let windows = plan.nodes.count {
+            if case .windowAggregate(let plan) = $0.kind { plan.emit == nil } else { false }
+        }
         guard shards > 1, windows > 0 else { return nil }
         return Exchange(shards: shards, sources: plan.sources.count, windows: windows)
     }
@@ -39,6 +41,7 @@ enum ShardCount {
             if case .attached = aggregate.window {
                 return "an aggregate over rows that bring their window needs one shard"
             }
+            if aggregate.emit != nil { return "a window with table.exec.emit runs on one shard" }
             if case .session = aggregate.window { return "sessions of one key may lie in several partitions" }
             if aggregate.allowedLatenessMilliseconds > 0 { return "'late.lateness' corrects windows on one shard only" }
             let input = plan.nodes[node.inputs[0]].schema
@@ -57,6 +60,7 @@ enum ShardCount {
                 return plan.watermarkNode(behind: head) == index
             }
             return isFirst ? nil : "a watermark behind other operators needs one shard"
+        case .finalRows: return "the final rows of what changes are known on one shard only"
         case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
         }
     }

@@ -528,22 +528,36 @@ final class AggregateBinder {
                 name, type, isNullable: false, time: part == .time ? time : .none,
                 window: WindowColumn(part: part, window: identity))
         }
-        let lateness =
+        var lateness =
             input.streamScans.compactMap { $0.options["late.lateness"].flatMap(OptionValue.microseconds) }.max() ?? 0
+        var cause: UpdateCause?
+        var emission: WindowEmitPlan?
+        if case .group = window, node.columns[timeColumn].time != .processing, let emit = query.emission.plan(kind) {
+            emission = emit.plan
+            lateness = emit.latenessMilliseconds * 1000
+            cause = UpdateCause(
+                clause: "a window with table.exec.emit", range: windowRange,
+                hint: "Leave the setting out, or write to a table that takes changes, such as print.")
+        }
         let slicing =
-            lateness == 0
+            lateness == 0 && emission == nil
             ? WindowSlicing.of(kind, isFunction: isFunction, isPreaggregated: addsInParts, calls, node) : nil
+        var plan = WindowAggregatePlan(
+            window: kind, timeColumn: timeColumn, keys: keySlots, aggregates: calls,
+            allowedLatenessMilliseconds: lateness / 1000, addsInParts: addsInParts, slicing: slicing)
+        plan.emit = emission
+        var time = column("window_time", windowTimeType, .time)
+        if emission != nil { time.time = .lost("a window with table.exec.emit changes its rows") }
         return LogicalNode(
-            .windowAggregate(
-                WindowAggregatePlan(
-                    window: kind, timeColumn: timeColumn, keys: keySlots, aggregates: calls,
-                    allowedLatenessMilliseconds: lateness / 1000, addsInParts: addsInParts, slicing: slicing)),
-            inputs: [node],
+            .windowAggregate(plan), inputs: [node],
             columns: columns + [
                 column("window_start", .timestamp(precision: 3), .start),
-                column("window_end", .timestamp(precision: 3), .end),
-                column("window_time", windowTimeType, .time),
-            ], object: query.object)
+                column("window_end", .timestamp(precision: 3), .end), time,
+            ], object: query.object, updates: cause)
+    }
+
+    private var windowRange: SourceRange {
+        if case .group(_, _, let call, _) = window { call.name.range } else { syntax.range }
     }
 
     /// Collected places -> columns of the aggregate node.

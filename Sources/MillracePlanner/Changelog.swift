@@ -32,10 +32,17 @@ extension LogicalNode {
                 return moved.count == key.count ? Set(moved) : nil
             }
         case .staticJoin(let join), .lookupJoin(let join):
+            if !join.kind.hasRightColumns { return inputs[0].upsertKeys }
             // A row that finds at most one partner stays one row.
             let isUnique = inputs[1].upsertKeys.contains { $0.isSubset(of: join.buildKeys) }
             return isUnique ? inputs[0].upsertKeys : []
+        case .streamJoin(let join): return joinKeys(join)
+        case .finalRows: return inputs[0].upsertKeys
         case .groupAggregate(let keys, _), .updatingAggregate(let keys, _): return [Set(keys.indices)]
+        case .windowAggregate(let window) where window.emit != nil:
+            let bounds = columns.count - 3
+            let own = Set(0..<window.keys.count)
+            return [own.union([bounds]), own.union([bounds + 1])]
         case .topN(let top):
             // Where ranks are told apart, the row of a rank changes; else rows come and go whole.
             let rank = inputs[0].columns.count
@@ -45,6 +52,22 @@ extension LogicalNode {
         case .limit, .sort: return inputs[0].upsertKeys
         default: return []
         }
+    }
+}
+
+extension LogicalNode {
+    /// A side whose rows find at most one partner keeps its key; both keys together tell pairs apart.
+    private func joinKeys(_ join: StreamJoinPlan) -> [Set<Int>] {
+        let left = inputs[0].upsertKeys
+        guard join.kind.hasRightColumns else { return left }
+        let count = inputs[0].columns.count
+        let right = inputs[1].upsertKeys
+        func moved(_ key: Set<Int>) -> Set<Int> { Set(key.map { $0 + count }) }
+        var keys: [Set<Int>] = []
+        if !join.kind.keepsRight, right.contains(where: { $0.isSubset(of: join.rightKeys) }) { keys += left }
+        if !join.kind.keepsLeft, left.contains(where: { $0.isSubset(of: join.leftKeys) }) { keys += right.map(moved) }
+        for a in left { for b in right { keys.append(a.union(moved(b))) } }
+        return keys
     }
 }
 

@@ -36,8 +36,7 @@ enum Coercion {
         }
         if a.isInteger, b.isInteger {
             let type = integerRank(a) >= integerRank(b) ? a : b
-            // A remainder is smaller than its divisor, and has its type.
-            return (type, type, function == .modulo ? b : type)
+            return (type, type, type)
         }
         guard let (p1, s1) = a.exactPrecision, let (p2, s2) = b.exactPrecision else { return nil }
         let result: DataType

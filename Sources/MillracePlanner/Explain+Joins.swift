@@ -15,6 +15,7 @@ extension Explain {
         switch join.form {
         case .regular:
             lines = ["\(kind)join of streams\(on)", "both inputs are kept for ever"]
+            if join.isUpdating { lines.append("gives changes") }
         case .window(let leftEnd, let rightEnd):
             lines = [
                 "\(kind)window join\(on)",

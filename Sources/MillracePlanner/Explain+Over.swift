@@ -3,13 +3,22 @@ import MillraceCore
 extension Explain {
     static func overFacts(_ over: OverPlan, _ input: Schema) -> [String] {
         let time = over.timeColumn.map { "event time \(input[$0].name)" } ?? "processing time"
-        var lines = ["over rows by \(time)"]
+        var lines = ["over rows by \(time)\(over.isOnArrival ? ", on arrival" : "")"]
         if !over.keys.isEmpty { lines.append("keys: \(over.keys.map { input[$0].name }.joined(separator: ", "))") }
         for frame in over.frames {
             lines.append(extent(frame.extent))
             lines += frame.calls.map { "  " + overCall($0, input) }
         }
+        if over.isOnArrival { lines.append(state(over)) }
         return lines
+    }
+
+    private static func state(_ over: OverPlan) -> String {
+        guard let retention = over.retentionMilliseconds else { return "state: of each key for ever" }
+        // A TTL ends before the row that is as old.
+        let isTTL = over.stateTTLMilliseconds.map { $0 - 1 == retention } ?? false
+        return
+            "state: rows of \(ExpressionText.duration((isTTL ? retention + 1 : retention) * 1000)) before the watermark"
     }
 
     static func topNFacts(_ top: TopNPlan, _ input: Schema) -> [String] {

@@ -97,6 +97,7 @@ public enum Explain {
                     + (keys.isEmpty ? " (every pair)" : " on \(keys.joined(separator: " AND "))"),
                 "the second input is read to its end before the stream starts and kept in memory",
             ] + residual
+        case .finalRows: return ["final rows, at the end of the input"]
         case .streamJoin(let join): return streamJoin(join, input, plan.nodes[node.inputs[1]].schema)
         case .unnest(let unnest):
             return [

@@ -104,6 +104,8 @@ final class LogicalNode {
         case unnest(UnnestPlan)
         /// Columns of both inputs (`semi` and `anti`: of the left one).
         case streamJoin(StreamJoinPlan)
+        /// What the changes of bounded input add up to.
+        case finalRows
         case predict(model: CatalogModel, arguments: [Int], versionColumn: String?, config: [String: String])
         case windowAssign(timeColumn: Int, WindowIdentity)
         case windowAggregate(WindowAggregatePlan)
@@ -146,6 +148,7 @@ final class LogicalNode {
         // A static side is read to its end first: it gives its final rows.
         case .staticJoin, .lookupJoin: self.updates = updates ?? inputs[0].updates
         case .topN(let top) where top.isFinal: self.updates = nil
+        case .finalRows: self.updates = nil
         default: self.updates = updates ?? inputs.lazy.compactMap(\.updates).first
         }
         switch kind {

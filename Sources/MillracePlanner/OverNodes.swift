@@ -105,7 +105,8 @@ struct OverNodes {
                 .over(
                     OverPlan(
                         timeColumn: over.group.timeColumn, keys: over.group.partition, frames: over.frames,
-                        judgesLatenessByKey: base.isReadOnce),
+                        judgesLatenessByKey: base.isReadOnce, emission: query.overEmission,
+                        stateTTLMilliseconds: query.stateTTLMilliseconds),
                     rank: over.numbers.joined().count == 1 ? timeRanks[over.numbers[0][0]] : nil),
                 over.numbers.flatMap { $0 })
         }

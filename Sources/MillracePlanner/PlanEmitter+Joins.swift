@@ -54,6 +54,7 @@ extension PlanEmitter {
                     upperMilliseconds: upper)
             case .temporal(let a, let b): .temporal(leftTime: place([a], left), rightTime: place([b], right))
             }
+        moved.isUpdating = join.form == .regular && node.updates != nil
         moved.sharesTime = timeNode(left.node) != nil && timeNode(left.node) == timeNode(right.node)
         func nullable(_ fields: [Field], _ isNullable: Bool) -> [Field] {
             fields.map { Field($0.name, $0.type, isNullable: $0.isNullable || isNullable) }

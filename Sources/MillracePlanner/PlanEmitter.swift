@@ -90,6 +90,7 @@ struct PlanEmitter {
             add(
                 paths.filter { $0[0] >= probe }.map { [$0[0] - probe] + $0.dropFirst() } + join.buildKeys.map { [$0] },
                 to: 1)
+        case .finalRows: add(own)
         case .unnest(let unnest):
             let inputs = unnest.carried.count
             var paths = Set(own)
@@ -234,6 +235,10 @@ struct PlanEmitter {
             let index = append(.watermark(watermark), [input.node], fields(input), node.object)
             emitted[key] = Emitted(node: index, places: input.places)
         case .staticJoin(let join), .lookupJoin(let join): emitJoin(node, join, isStatic)
+        case .finalRows:
+            let input = input(node, 0, isStatic)
+            let index = append(.finalRows, [input.node], fields(input), node.object)
+            emitted[key] = Emitted(node: index, places: input.places)
         case .unnest(let unnest): emitUnnest(node, unnest, own, isStatic)
         case .streamJoin(let join): emitStreamJoin(node, join, isStatic)
         case .predict(let model, let arguments, let version, let config):
@@ -265,6 +270,7 @@ struct PlanEmitter {
             }
             aggregate.keys = aggregate.keys.map { place([$0], input) }
             aggregate.aggregates = aggregate.aggregates.map { moved($0, input) }
+            aggregate.emitsBefore = readers.wantBefore(node)
             whole(node, .windowAggregate(aggregate), input, key)
         case .groupAggregate(let keys, let aggregates):
             let input = input(node, 0, isStatic)

@@ -58,11 +58,12 @@ extension QueryBinder {
                 return nil
             }
             switch item {
-            case .all(let qualifier, let range):
-                if let fields = rowFields(qualifier, relation.scope, range) {
-                    items += fields
-                    continue
+            case .all(let qualifier, _) where isRow(qualifier, relation.scope):
+                for field in rowFields(qualifier, relation.scope) {
+                    guard let bound = binder.bind(field) else { continue }
+                    items.append((field.derivedName ?? "", bound.expression, bound.isNullable))
                 }
+            case .all(let qualifier, let range):
                 guard let columns = star(qualifier, relation.scope, range) else {
                     broken.insert(items.count)
                     items.append(("", .literal(.null, .null), true))
@@ -133,17 +134,21 @@ extension QueryBinder {
         return result
     }
 
-    /// The fields of `r.*` or `t.r.*`, where `r` is a column of type ROW; nil when it is none.
-    private func rowFields(
-        _ qualifier: [Identifier], _ scope: Scope, _ range: SourceRange
-    ) -> [(name: String, expression: Expression, isNullable: Bool)]? {
-        let name = qualifier.map(\.text).joined(separator: ".")
-        guard !qualifier.isEmpty, !scope.relations.contains(where: { $0.alias == name }) else { return nil }
+    /// Whether `a.b` of `a.b.*` is a ROW column instead of a table.
+    private func isRow(_ qualifier: [Identifier], _ scope: Scope) -> Bool { !rowFields(qualifier, scope).isEmpty }
+
+    /// `a.b.*` of a ROW: its fields one by one; empty for what is no ROW.
+    private func rowFields(_ qualifier: [Identifier], _ scope: Scope) -> [ExpressionSyntax] {
+        guard !qualifier.isEmpty,
+            !scope.relations.contains(where: { $0.alias == qualifier.map(\.text).joined(separator: ".") })
+        else { return [] }
+        let range = qualifier[0].range.through(qualifier[qualifier.count - 1].range)
         let silent = ExpressionBinder(scope: scope, log: DiagnosticLog(), functions: functions, place: "SELECT")
-        guard let row = silent.bind(ExpressionSyntax(.name(qualifier), range: range)), case .row(let fields) = row.type
-        else { return nil }
-        return fields.enumerated().map { index, field in
-            (field.name, .field(row.expression, index: index, field.type), row.isNullable || field.isNullable)
+        guard let whole = silent.bind(ExpressionSyntax(.name(qualifier), range: range)),
+            case .row(let fields) = whole.type
+        else { return [] }
+        return fields.map { field in
+            ExpressionSyntax(.name(qualifier + [Identifier(field.name, range: range)]), range: range)
         }
     }
 

@@ -5,6 +5,8 @@ import MillraceSQL
 extension QueryBinder {
     /// A window or interval join, if the condition makes one.
     func timedJoin(_ kind: JoinKind, _ sides: JoinSides, _ parts: [Expression]) -> LogicalNode? {
+        // What is taken back later belongs to no window and no interval.
+        guard sides.left.updates == nil, sides.right.updates == nil else { return nil }
         if let (form, rest) = windowForm(sides, parts) { return streamJoin(form, kind, sides, rest) }
         guard kind.hasRightColumns, let bounds = TimeBounds(parts, sides), let lower = bounds.lower,
             let upper = bounds.upper
@@ -50,21 +52,19 @@ extension QueryBinder {
         return (.window(leftEnd: ends.left, rightEnd: ends.right), rest)
     }
 
-    /// Two inputs of which neither can be read first.
-    func regularJoin(_ kind: JoinKind, _ sides: JoinSides, _ parts: [Expression]) -> LogicalNode? {
-        guard kind == .inner || kind == .semi else {
-            let isBounded = sides.left.isBounded && sides.right.isBounded
-            let name = kind == .anti ? "NOT EXISTS or NOT IN" : "\(kind.rawValue.uppercased()) JOIN"
-            log.error(
-                "\(name) of two \(isBounded ? "inputs" : "streams") is not append-only: a row that came out alone would have to be taken back",
-                at: sides.rightRange,
-                hint: isBounded
-                    ? "Write a LEFT JOIN, or bound the time between the two sides."
-                    : "Bound the time: a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts, or join windows on window_start and window_end."
-            )
-            return nil
-        }
-        return streamJoin(.regular, kind, sides, parts)
+    /// Two inputs of which neither can be read first. Outer rows, and those of `anti`, come out until a partner comes. Of bounded
+    /// inputs only the final rows come out, at the end.
+    func regularJoin(_ kind: JoinKind, _ sides: JoinSides, _ parts: [Expression]) -> LogicalNode {
+        guard kind != .inner, kind != .semi else { return streamJoin(.regular, kind, sides, parts) }
+        let name = kind == .anti ? "NOT EXISTS or NOT IN" : "\(kind.rawValue.uppercased()) JOIN"
+        let cause = UpdateCause(
+            clause: "\(name) of two streams without a bound", range: sides.range,
+            hint:
+                "Bound the time: a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts, or join windows on window_start and window_end."
+                + " Or write to a table that takes changes, such as print.")
+        let node = streamJoin(.regular, kind, sides, parts, updates: cause)
+        guard sides.left.isBounded, sides.right.isBounded, !isStreaming else { return node }
+        return LogicalNode(.finalRows, inputs: [node], columns: node.columns, object: object)
     }
 
     /// `FOR SYSTEM_TIME AS OF time`: the version valid then of a table with event time, else the table as it is now.
@@ -121,7 +121,8 @@ extension QueryBinder {
 
     /// The node, with the columns of both sides in order (`semi` and `anti`: of the left one).
     private func streamJoin(
-        _ form: StreamJoinPlan.Form, _ kind: JoinKind, _ sides: JoinSides, _ parts: [Expression]
+        _ form: StreamJoinPlan.Form, _ kind: JoinKind, _ sides: JoinSides, _ parts: [Expression],
+        updates: UpdateCause? = nil
     ) -> LogicalNode {
         let leftCount = sides.left.columns.count
         let condition = EquiCondition(parts, leftCount: leftCount)
@@ -137,7 +138,7 @@ extension QueryBinder {
                 StreamJoinPlan(
                     form: form, kind: kind, leftKeys: leftKeys, rightKeys: rightKeys,
                     residual: Expression.conjunction(condition.rest)?.mapColumns(place))),
-            inputs: [left, right], columns: columns, object: object)
+            inputs: [left, right], columns: columns, object: object, updates: updates)
         let total = kind.hasRightColumns ? leftCount + sides.right.columns.count : leftCount
         return joined.selecting((0..<total).map(place))
     }

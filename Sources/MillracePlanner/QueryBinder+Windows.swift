@@ -211,7 +211,8 @@ extension QueryBinder {
         case "SESSION": return (.session(gapMilliseconds: values[0]), isDataflow)
         default:
             let first = name == "HOP" ? "slide" : "step"
-            guard values[1] % values[0] == 0 else {
+            // The older group window is not made of whole slides.
+            guard values[1] % values[0] == 0 || name == "HOP" && !allowsOffset && values[0] < values[1] else {
                 let isReversed = values[0] % values[1] == 0
                 log.error(
                     "the size of \(name) is not a multiple of its \(first)", at: intervals[1].range,

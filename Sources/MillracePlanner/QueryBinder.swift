@@ -20,8 +20,27 @@ final class QueryBinder {
     private var scans: [ScanKey: LogicalNode] = [:]
     /// What a new node belongs to, for dead letters and explain.
     var object = "query"
-    /// `SET 'execution.runtime-mode' = 'streaming'`: bounded input gives changes as a stream would, as in Flink.
-    var isStreaming = false
+    /// `SET 'table.exec.emit.…'`.
+    var emission = EmitSettings()
+    /// `SET 'over.emit'`.
+    var overEmission = OverPlan.Emission.watermark
+    /// `SET 'table.exec.state.ttl'`; nil: for ever.
+    var stateTTLMilliseconds: Int64?
+    var mode = RuntimeMode.automatic
+    /// Bounded input gives changes as a stream would.
+    var isStreaming: Bool { mode == .streaming }
+
+    /// `SET 'execution.runtime-mode' = '…'`
+    enum RuntimeMode: String {
+        /// Bounded input is read as a stream, but only final rows are written.
+        case automatic
+        /// As Flink's streaming mode.
+        case streaming
+        /// As Flink's batch mode: bounded input has no watermark before its end, so no row is late.
+        case batch
+
+        init(setting: String?) { self = setting.flatMap { RuntimeMode(rawValue: $0.lowercased()) } ?? .automatic }
+    }
 
     private struct ScanKey: Hashable {
         var name: String
@@ -102,15 +121,16 @@ final class QueryBinder {
     private func setOperation(
         _ op: QuerySyntax.SetOperator, isAll: Bool, _ left: QuerySyntax, _ right: QuerySyntax, _ range: SourceRange
     ) -> LogicalNode? {
-        guard op == .union else {
-            log.error("\(op.rawValue) is not supported", at: range)
+        if op != .union, isAll {
+            log.error(
+                "\(op.rawValue) ALL is not supported", at: range, hint: "Leave out ALL: each row then comes once.")
             return nil
         }
         let a = query(left)
         let b = query(right)
         guard let a, let b else { return nil }
         guard a.columns.count == b.columns.count else {
-            log.error("UNION joins \(a.columns.count) columns with \(b.columns.count)", at: right.range)
+            log.error("\(op.rawValue) joins \(a.columns.count) columns with \(b.columns.count)", at: right.range)
             return nil
         }
         var isFine = true
@@ -118,7 +138,7 @@ final class QueryBinder {
         for (x, y) in zip(a.columns, b.columns) {
             guard let type = Coercion.leastRestrictive(x.type, y.type) else {
                 log.error(
-                    "UNION joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)",
+                    "\(op.rawValue) joins column \"\(x.name)\" of \(x.type) with column \"\(y.name)\" of \(y.type)",
                     at: right.range,
                     hint: "Write a CAST.")
                 isFine = false
@@ -130,12 +150,14 @@ final class QueryBinder {
             case (.event, .event): column.time = .event
             case (.processing, .processing): column.time = .processing
             case (.candidate(let p), .candidate(let q)): column.time = .candidate(p + q)
-            case (.event, _), (_, .event): column.time = .lost("the other side of UNION has no event time in its place")
+            case (.event, _), (_, .event):
+                column.time = .lost("the other side of \(op.rawValue) has no event time in its place")
             default: break
             }
             columns.append(column)
         }
         guard isFine else { return nil }
+        if op != .union { return membership(op, a, b, columns, range) }
         let inputs = [a, b].map { input in
             LogicalNode.project(
                 input,
@@ -249,6 +271,9 @@ final class QueryBinder {
         }
         let scan = TableScan(table: table, options: values, isBounded: connector.isBounded(values))
         let node = TableScanBinder(functions: functions, log: DiagnosticLog()).bind(scan)
+        if mode == .batch, scan.isBounded, let type = scan.watermark?.plan.expression.type {
+            scan.watermark?.plan.expression = .literal(.null, type)
+        }
         scans[key] = node
         return node
     }

@@ -64,7 +64,9 @@ extension ScriptBinder {
     private func reset(_ key: StringSyntax?) {
         if key == nil { settings = [:] }
         if let key { settings[key.text] = nil }
-        query.isStreaming = settings["execution.runtime-mode"]?.lowercased() == "streaming"
+        query.mode = QueryBinder.RuntimeMode(setting: settings["execution.runtime-mode"])
+        query.emission = EmitSettings()
+        for (key, value) in settings { _ = query.emission.set(key, value) }
         if settings["table.local-time-zone"] == nil { zone = .utc }
     }
 

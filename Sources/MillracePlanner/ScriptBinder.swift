@@ -44,8 +44,7 @@ final class ScriptBinder {
             case .createModel(let model): createModel(model)
             case .insert(let insert): self.insert(insert)
             case .statementSet(let inserts): for insert in inserts { self.insert(insert) }
-            case .set(let key, let value):
-                set(key, value)
+            case .set(let key, let value): set(key, value)
             case .catalog(let statement): self.catalog(statement)
             case .showFunctions(let isUser, let like, let isNegated):
                 // There are no functions of users.
@@ -59,7 +58,9 @@ final class ScriptBinder {
     // MARK: SET
 
     /// Millrace's own settings; Flink's are accepted and left alone.
-    private static let settingNames = ["pipeline.name", "dead-letter.path", "table.local-time-zone"]
+    private static let settingNames = [
+        "pipeline.name", "dead-letter.path", "table.local-time-zone", "over.emit", "table.exec.state.ttl",
+    ]
     private static let flinkPrefixes = [
         "table.", "execution.", "pipeline.", "parallelism.", "state.", "sql-client.", "restart-strategy.", "rest.",
         "taskmanager.", "jobmanager.", "cluster.", "metrics.", "heartbeat.", "checkpointing.", "env.", "job.",
@@ -67,7 +68,20 @@ final class ScriptBinder {
     func set(_ key: StringSyntax, _ value: StringSyntax) {
         guard let text = options.expand(value) else { return }
         settings[key.text] = text
-        if key.text == "execution.runtime-mode" { query.isStreaming = text.lowercased() == "streaming" }
+        if key.text == "execution.runtime-mode" { query.mode = QueryBinder.RuntimeMode(setting: text) }
+        if let fault = query.emission.set(key.text, text) {
+            log.error("setting \"\(key.text)\" \(fault)", at: value.range)
+        }
+        if key.text == "over.emit" { setOverEmission(text, value.range) }
+        if key.text == "table.exec.state.ttl" {
+            guard let microseconds = OptionValue.microseconds(text) else {
+                log.error(
+                    "setting \"\(key.text)\" takes a duration", at: value.range,
+                    hint: "Write a number with a unit, such as 7 d, 12 h or 30 min; 0 keeps state for ever.")
+                return
+            }
+            query.stateTTLMilliseconds = microseconds > 0 ? max(1, microseconds / 1000) : nil
+        }
         if key.text == "table.local-time-zone" {
             guard let rules = text == "default" ? .utc : ZoneRules.named(text) else {
                 log.error(
@@ -83,6 +97,18 @@ final class ScriptBinder {
                     ?? "The settings are \(Self.settingNames.map { "\"\($0)\"" }.joined(separator: ", ")); those of Flink are accepted."
             )
         }
+    }
+
+    private func setOverEmission(_ text: String, _ range: SourceRange) {
+        let names = OverPlan.Emission.allCases.map(\.rawValue)
+        guard let emission = OverPlan.Emission(rawValue: text.lowercased()) else {
+            log.error(
+                "\"over.emit\" has no value \"\(text)\"", at: range,
+                hint: NearestName.hint(text, in: names)
+                    ?? "The values are \(names.map { "'\($0)'" }.joined(separator: " and ")).")
+            return
+        }
+        query.overEmission = emission
     }
 
     /// True when the name is free; reports it otherwise.

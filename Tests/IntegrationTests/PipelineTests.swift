@@ -142,6 +142,73 @@ struct PipelineTests {
         try harness.stop()
     }
 
+    // MARK: fraud
+
+    /// The sample in its order through Kafka, with a restart in the middle: features and probabilities of the rows behind it
+    /// come from histories that were read again; alerts and windows are there once.
+    @Test func fraud() throws {
+        let fixture = MillraceProcess.repository.appendingPathComponent(
+            "Tests/MillraceModelsTests/Fixtures/fraud/events_sample.csv")
+        let sample = try table(fixture)
+        let accounts = Array(Set(sample.map { $0["account"]! })).sorted()
+        let harness = try PipelineHarness(topics: [("transactions", 3), ("fraud_alerts", 1)])
+        func send(_ range: Range<Int>) throws {
+            for row in sample[range] {
+                let text = """
+                    {"account":"\(row["account"]!)","event_ms":\(row["event_ms"]!),"amount":\(row["amount"]!),\
+                    "merchant_category":"\(row["merchant_category"]!)","country":"\(row["country"]!)",\
+                    "card_present":\(row["card_present"]!)}
+                    """
+                try harness.broker.produce(
+                    topic: "transactions", key: Array(row["account"]!.utf8), value: Array(text.utf8),
+                    partition: Int32(accounts.firstIndex(of: row["account"]!)! % 3))
+            }
+            #expect(harness.broker.flush())
+        }
+        let half = sample.count / 2
+        try send(0..<half)
+        try harness.start("fraud")
+        try harness.wait(for: Double(half), from: "SELECT count(*) FROM fraud_scores")
+        try harness.stop()
+        try send(half..<sample.count)
+        try harness.start("fraud")
+        try harness.wait(for: Double(sample.count), from: "SELECT count(*) FROM fraud_scores")
+
+        let names = [
+            "tx_count_10m", "amount_sum_10m", "tx_count_1h", "amount_sum_1h", "tx_count_24h", "amount_avg_7d",
+            "amount_ratio_7d", "country_changed", "distinct_countries_24h", "seconds_since_prev",
+        ]
+        let rows = try harness.rows(
+            """
+            SELECT account, (extract(epoch FROM event_time) * 1000)::bigint, probability, \
+            \(names.joined(separator: ", ")) FROM fraud_scores
+            """)
+        var scores: [String: [String]] = [:]
+        for row in rows { scores["\(row[0]) \(row[1])"] = row }
+        #expect(scores.count == sample.count)
+        for expected in sample {
+            let key = "\(expected["account"]!) \(expected["event_ms"]!)"
+            let row = try #require(scores[key], "\(key)")
+            #expect(abs(Double(row[2])! - Double(expected["xgb_probability"]!)!) < 1e-6, "\(key)")
+            for (cell, name) in zip(row[3...], names) {
+                let value = Double(expected[name]!)
+                #expect((value == nil) == (cell == "NULL"), "\(name) of \(key)")
+                if let value { #expect(abs(Double(cell)! - value) <= 1e-11 * max(1, abs(value)), "\(name) of \(key)") }
+            }
+        }
+        let alerts = sample.filter { Double($0["xgb_probability"]!)! >= 0.5 }.map {
+            "\($0["account"]!) \($0["event_ms"]!)"
+        }
+        #expect(
+            try harness.rows(
+                "SELECT account || ' ' || (extract(epoch FROM event_time) * 1000)::bigint FROM fraud_alerts ORDER BY 1")
+                == alerts.sorted().map { [$0] })
+        let positions = "SELECT count(DISTINCT (kafka_partition, kafka_offset)) FROM fraud_scores"
+        #expect(try harness.number(positions) == Double(sample.count))
+        #expect(try harness.number("SELECT count(*) FROM millrace.dead_letter WHERE reason <> 'late row'") == 0)
+        try harness.stop()
+    }
+
     // MARK: flights
 
     private static let flights = MillraceProcess.repository.appendingPathComponent(".deps/flights/flights.jsonl")

@@ -40,6 +40,46 @@ struct PipelineCheckTests {
         #expect(try promises(source: kafka, sink: print).isEmpty)
     }
 
+    /// On arrival nothing is held back, so a window behind it is rebuilt by the same rows.
+    @Test(
+        arguments: [
+            ("", "COUNT(*) OVER w", "", nil),
+            ("", "LAG(n) OVER (PARTITION BY k ORDER BY ts)", "", "not bounded by time"),
+            ("7 d", "LAG(n) OVER (PARTITION BY k ORDER BY ts)", "", nil),
+            ("7 d", "ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts)", "", nil),
+            ("", "COUNT(*) OVER w", "TUMBLE", nil), ("7 d", "LAG(n) OVER (PARTITION BY k ORDER BY ts)", "HOP", nil),
+            ("", "COUNT(*) OVER w", "SESSION", "session behind OVER on arrival"),
+        ] as [(String, String, String, String?)])
+    func overOnArrival(_ ttl: String, _ call: String, _ window: String, _ refusal: String?) throws {
+        let size = ["TUMBLE": "", "HOP": "INTERVAL '1' SECOND, ", "SESSION": ""]
+        let query =
+            window.isEmpty
+            ? "SELECT ts, x FROM rows_"
+            : """
+            SELECT window_start, SUM(x) FROM \(window)(TABLE rows_, DESCRIPTOR(ts), \(size[window]!)INTERVAL '5' SECOND)
+            GROUP BY window_start, window_end
+            """
+        func promises(emit: String, sink: String) throws -> [Diagnostic] {
+            let file = PipelineFile(
+                path: "case.sql",
+                text: """
+                    SET 'over.emit' = '\(emit)';
+                    SET 'table.exec.state.ttl' = '\(ttl.isEmpty ? "0" : ttl)';
+                    CREATE TABLE t (k STRING, n INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (\(kafka), 'format' = 'json');
+                    CREATE TABLE out (ts TIMESTAMP(3), x BIGINT) WITH (\(sink));
+                    CREATE VIEW rows_ AS SELECT ts, CAST(\(call) AS BIGINT) AS x FROM t
+                    WINDOW w AS (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW);
+                    INSERT INTO out \(query);
+                    """, variables: [:])
+            return PipelineCheck.promises(try #require(file.plan, "\(file.rendered(file.diagnostics))"))
+        }
+        let found = try promises(emit: "on-arrival", sink: postgres)
+        #expect(found.count == (refusal == nil ? 0 : 1))
+        if let refusal { #expect(found.first?.message.contains(refusal) == true, "\(found)") }
+        #expect(try promises(emit: "on-arrival", sink: print).isEmpty)
+        if !window.isEmpty || !ttl.isEmpty { #expect(try !promises(emit: "watermark", sink: postgres).isEmpty) }
+    }
+
     private let kafka = "'connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x'"
     private let files = "'connector' = 'filesystem', 'path' = 't.json'"
     private let postgres = "'connector' = 'postgres', 'url' = 'postgresql://x/y', 'table-name' = 't'"

@@ -48,6 +48,8 @@ public enum NodeKind: Hashable, Sendable {
     case unnest(UnnestPlan)
     /// Ports 0 (left) and 1 (right), both streams.
     case streamJoin(StreamJoinPlan)
+    /// What the changes of bounded input add up to, at the end.
+    case finalRows
     case predict(PredictPlan)
     /// Window TVF without aggregation: input columns, then window_start, window_end, window_time.
     case windowAssign(timeColumn: Int, WindowKind)
@@ -170,13 +172,17 @@ public struct WindowAggregatePlan: Hashable, Sendable {
     public var timeColumn: Int
     public var keys: [Int]
     public var aggregates: [AggregateCall]
-    /// `'late.lateness'`, milliseconds.
+    /// `'late.lateness'`, or with `emit` `table.exec.emit.allow-lateness`; milliseconds.
     public var allowedLatenessMilliseconds: Int64
     /// DOUBLE and FLOAT values are added in the order in which Flink's two-phase aggregates add them, so that sums have the
     /// same last digits.
     public var addsInParts: Bool
     /// nil: rows fold into their windows as they come.
     public var slicing: WindowSlicing?
+    /// Results are given before the window's end, or corrected after it.
+    public var emit: WindowEmitPlan?
+    /// With `emit`: readers want the row as it was before each update.
+    public var emitsBefore = true
 
     public init(
         window: WindowKind, timeColumn: Int, keys: [Int], aggregates: [AggregateCall],

@@ -1,8 +1,14 @@
 /// Aggregates over the rows around each row. Output: input columns, then one column a call, frame by frame.
 ///
-/// With a time column rows leave when the watermark passes them, in event-time order; a row at or behind the watermark is
-/// late. Without one they leave at once, in order of arrival (processing time).
+/// With a time column rows leave as `emission` says. Without one they leave at once, in order of arrival (processing time).
 public struct OverPlan: Hashable, Sendable {
+    /// When a row of event time has its results.
+    public enum Emission: String, Hashable, Sendable, CaseIterable {
+        /// When the watermark passes it, in event-time order; a row at or behind the watermark is late.
+        case watermark
+        /// At once, from the rows of its frame that have come before it. No row is late.
+        case arrival = "on-arrival"
+    }
     /// Event-time column; nil: processing time.
     public var timeColumn: Int?
     /// PARTITION BY; NULL is a key like any other.
@@ -11,12 +17,20 @@ public struct OverPlan: Hashable, Sendable {
     /// With bounded frames a row is late only behind a row of its key that has left, as in Flink; not for input that a restart
     /// reads again. False: behind the watermark.
     public var judgesLatenessByKey: Bool
+    public var emission: Emission
+    /// On arrival: a row sees no rows that are as much older or more, in frames that no interval bounds. Nil: for ever.
+    public var stateTTLMilliseconds: Int64?
 
-    public init(timeColumn: Int?, keys: [Int], frames: [OverFrame], judgesLatenessByKey: Bool = false) {
+    public init(
+        timeColumn: Int?, keys: [Int], frames: [OverFrame], judgesLatenessByKey: Bool = false,
+        emission: Emission = .watermark, stateTTLMilliseconds: Int64? = nil
+    ) {
         self.timeColumn = timeColumn
         self.keys = keys
         self.frames = frames
         self.judgesLatenessByKey = judgesLatenessByKey
+        self.emission = emission
+        self.stateTTLMilliseconds = stateTTLMilliseconds
     }
 
     /// Every frame ends somewhere before its row.
@@ -29,9 +43,27 @@ public struct OverPlan: Hashable, Sendable {
         }
     }
 
+    /// Rows leave at once, by event time.
+    public var isOnArrival: Bool { timeColumn != nil && emission == .arrival }
+
     /// State goes away with time alone, so that a restart can rebuild it from a part of the input.
-    public var isReplayable: Bool {
-        timeColumn != nil && frames.allSatisfy { if case .range(.some) = $0.extent { true } else { false } }
+    public var isReplayable: Bool { retentionMilliseconds != nil }
+
+    /// How long a row is needed after the watermark has passed it; nil: time alone does not say.
+    public var retentionMilliseconds: Int64? {
+        guard timeColumn != nil else { return nil }
+        var longest: Int64 = 0
+        for frame in frames {
+            guard let span = spanMilliseconds(frame.extent) else { return nil }
+            longest = max(longest, span)
+        }
+        return longest
+    }
+
+    /// A row sees rows that are older by as much at the most; nil: of any age.
+    public func spanMilliseconds(_ extent: OverFrame.Extent) -> Int64? {
+        if case .range(let preceding?) = extent { return preceding }
+        return isOnArrival ? stateTTLMilliseconds.map { max(0, $0 - 1) } : nil
     }
 }
 

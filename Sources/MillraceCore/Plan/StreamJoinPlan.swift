@@ -14,7 +14,7 @@ public enum JoinKind: String, Hashable, Sendable, CaseIterable {
 /// Output: left columns, then (unless `semi` or `anti`) right columns. Event time is the minimum of the inputs'.
 public struct StreamJoinPlan: Hashable, Sendable {
     public enum Form: Hashable, Sendable {
-        /// Every row is kept for ever: `inner` and `semi` only.
+        /// Every row is kept for ever.
         case regular
         /// Rows of one window meet; columns of `window_end`. Results leave when the window closes.
         case window(leftEnd: Int, rightEnd: Int)
@@ -32,6 +32,8 @@ public struct StreamJoinPlan: Hashable, Sendable {
     public var rightKeys: [Int]
     /// Further condition over left, then right columns.
     public var residual: Expression?
+    /// Of a regular join: rows that came out are taken back.
+    public var isUpdating = false
     /// Both sides are the rows of one source, row by row: a batch reaches one side before the other, but a row that is late
     /// on one is late on both.
     public var sharesTime = false

@@ -31,8 +31,7 @@ final class JoinRowStore {
 
     /// A copy of one row of a batch.
     func make(_ batch: ColumnBatch, _ row: Int, time: Int64, key: Int32, _ context: ShardContext) -> JoinRow {
-        scratch.clear()
-        for column in batch.columns { CellCodec.append(column, row, to: scratch) }
+        encode(batch, row)
         let bytes = store.allocate(scratch.count)
         bytes.copyMemory(from: scratch.start, byteCount: scratch.count)
         rows += 1
@@ -47,6 +46,27 @@ final class JoinRowStore {
             live[slot].add(result.offset)
         }
         return result
+    }
+
+    /// Of a row's bytes as it would be kept.
+    func hash(_ batch: ColumnBatch, _ row: Int) -> Int {
+        encode(batch, row)
+        var hasher = Hasher()
+        hasher.combine(bytes: UnsafeRawBufferPointer(start: scratch.start, count: scratch.count))
+        return hasher.finalize()
+    }
+
+    /// Whether a row of a batch has the cells of a kept one.
+    func isSame(_ batch: ColumnBatch, _ row: Int, as kept: JoinRow) -> Bool {
+        encode(batch, row)
+        guard scratch.count == Int(kept.count) else { return false }
+        let own = UnsafeRawBufferPointer(start: scratch.start, count: scratch.count)
+        return own.elementsEqual(UnsafeRawBufferPointer(start: kept.bytes, count: scratch.count))
+    }
+
+    private func encode(_ batch: ColumnBatch, _ row: Int) {
+        scratch.clear()
+        for column in batch.columns { CellCodec.append(column, row, to: scratch) }
     }
 
     /// Marks a row as matched; its first partner's record is needed as long as the row is.

@@ -131,6 +131,32 @@ final class RowStore {
         }
     }
 
+    /// Appends one cell; its bytes are copied into `arena`.
+    func append(_ column: Int, _ slot: Int32, to target: Column, copyingInto arena: BatchArena) {
+        guard isNested[column] else {
+            RowStore.copy(columns[column], Int(slot), to: target, arena)
+            return
+        }
+        // The encoded bytes are copied; the strings in the cell borrow the copy.
+        var cursor = UnsafeRawPointer(arena.copy(columns[column].refs[Int(slot)]).start)
+        CellCodec.read(&cursor, into: target)
+    }
+
+    /// Appends a flat cell of `source`; its bytes are copied into `arena`.
+    static func copy(_ source: Column, _ row: Int, to column: Column, _ arena: BatchArena) {
+        guard source.states[row] == CellState.valid else {
+            column.append(state: source.states[row])
+            return
+        }
+        switch source.layout {
+        case .int64: column.append(int: source.ints[row])
+        case .double: column.append(double: source.doubles[row])
+        case .decimal: column.append(decimal: source.decimals[row])
+        case .bytes: column.append(bytes: arena.copy(source.refs[row]))
+        case .row, .list: break
+        }
+    }
+
     /// Whether the cell is neither NULL nor an error.
     @inline(__always)
     func isValid(_ column: Int, _ slot: Int32) -> Bool {

@@ -78,15 +78,18 @@ struct OverCallLayout {
 /// The sum of DOUBLE values, of which some may be taken back: what is not finite is counted, not added, for an infinity that
 /// leaves the frame must not stay behind as NaN.
 struct RetractableSum {
-    var finite = 0.0
-    var positiveInfinities: Int32 = 0
-    var negativeInfinities: Int32 = 0
-    var nans: Int32 = 0
+    private var sum = WideSum()
+    private var positiveInfinities: Int32 = 0
+    private var negativeInfinities: Int32 = 0
+    private var nans: Int32 = 0
 
-    mutating func add(_ value: Double, sign: Double, isFloat: Bool) {
-        if value.isFinite {
-            let sum = finite + sign * value
-            finite = isFloat ? Double(Float(sum)) : sum
+    /// - Parameter isWide: keeps what rounding takes.
+    mutating func add(_ value: Double, sign: Double, isFloat: Bool, isWide: Bool) {
+        if value.isFinite, isWide {
+            sum.add(sign * value)
+        } else if value.isFinite {
+            let next = sum.value + sign * value
+            sum.value = isFloat ? Double(Float(next)) : next
         } else if value.isNaN {
             nans += Int32(sign)
         } else if value > 0 {
@@ -99,6 +102,6 @@ struct RetractableSum {
     var value: Double {
         if nans > 0 || positiveInfinities > 0 && negativeInfinities > 0 { return .nan }
         if positiveInfinities > 0 { return .infinity }
-        return negativeInfinities > 0 ? -.infinity : finite
+        return negativeInfinities > 0 ? -.infinity : sum.value
     }
 }

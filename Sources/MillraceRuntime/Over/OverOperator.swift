@@ -37,9 +37,9 @@ public final class OverOperator: Operator {
         let read = Set(calls.flatMap(\.columns))
         checked = Array(read.union(plan.keys)).sorted()
         if let timeColumn = plan.timeColumn {
-            let retention: Int64? = plan.isReplayable ? plan.frames.map(\.retentionMilliseconds).max() ?? 0 : nil
             let buffer = EventTimeBuffer(
-                input, timeColumn: timeColumn, retention: retention, checked: checked, store: store, limits: limits,
+                input, timeColumn: timeColumn, retention: plan.retentionMilliseconds, checked: checked, store: store,
+                limits: limits,
                 object: object)
             self.buffer = buffer
             rows = buffer.rows
@@ -163,10 +163,13 @@ public final class OverOperator: Operator {
         let isEmitted = buffer.isEmitted(time)
         for frame in frames {
             frame.expire(at: time)
-            if frame.isRange { for entry in run { frame.add(entry.slot, key: entry.key, time: time) } }
+            guard frame.isRange else { continue }
+            for entry in run { frame.add(entry.slot, key: entry.key, time: time, sequence: entry.sequence) }
         }
         for entry in run {
-            for frame in frames where !frame.isRange { frame.add(entry.slot, key: entry.key, time: time) }
+            for frame in frames where !frame.isRange {
+                frame.add(entry.slot, key: entry.key, time: time, sequence: entry.sequence)
+            }
             if isEmitted {
                 rows.release(entry.slot)
             } else {
@@ -229,7 +232,7 @@ public final class OverOperator: Operator {
             let slot = rows.insert(batch, row)
             for frame in frames {
                 frame.expire(at: now)
-                frame.add(slot, key: key, time: now)
+                frame.add(slot, key: key, time: now, sequence: 0)
             }
             appendResults(slot, key)
             rows.trim(slot, trimmed)
@@ -257,12 +260,5 @@ public final class OverOperator: Operator {
     public override func restore(emittedWatermark: Int64, port: Int) {
         buffer?.restore(emittedWatermark: emittedWatermark)
         super.restore(emittedWatermark: emittedWatermark, port: port)
-    }
-}
-
-extension OverFrame {
-    /// How long a row is needed after it has left, where that is bounded by time.
-    fileprivate var retentionMilliseconds: Int64 {
-        if case .range(let preceding?) = extent { preceding } else { 0 }
     }
 }

@@ -16,7 +16,7 @@ public final class Shard {
     private let streams: [ShardInput]
     private let streamPlaces: [Int]
     private let sinks: [SinkOperator]
-    private let timers: [ProcessingTimeOperator]
+    private let timers: [any TimedOperator]
     private let sessions: [ShardSession]
     /// Of all sources.
     private let replay = Replay()
@@ -39,7 +39,7 @@ public final class Shard {
         streamPlaces = inputs.indices.filter { [inputs] in !inputs[$0].plan.isStatic }
         streams = streamPlaces.map { [inputs] in inputs[$0] }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
-        timers = graph.operators.compactMap { $0 as? ProcessingTimeOperator }
+        timers = graph.operators.compactMap { $0 as? any TimedOperator }
         sessions = graph.sessions.map { ShardSession($0) }
         rejections = RejectionLog(
             isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))

@@ -4,7 +4,7 @@ public import MillraceCore
 ///
 /// Behind it windows over the processing-time column work as they do by event time, and no row is ever late: the column never
 /// goes back, even where the clock does. Event time from before it ends here; the end of the input passes.
-public final class ProcessingTimeOperator: Operator {
+public final class ProcessingTimeOperator: Operator, TimedOperator {
     private let plan: ProcessingTimePlan
     private let column: Column
     private let output = ColumnBatch(columns: [])

@@ -34,7 +34,8 @@ struct Moments {
         let both = Double(count + otherCount)
         let distance = other.mean - mean
         mean += Double(otherCount) / both * distance
-        squares += other.squares + Double(count) * Double(otherCount) / both * distance * distance
+        // Added from the left, as Flink adds them: the last digits depend on it.
+        squares = squares + other.squares + Double(count) * Double(otherCount) / both * distance * distance
     }
 
     /// Appends the statistic in the call's type: integers cut, decimals rounded half up. NULL below two values of a sample.

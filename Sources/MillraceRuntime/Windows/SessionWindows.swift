@@ -15,6 +15,16 @@ final class SessionWindows {
         /// The end under which it stands in the heap.
         var heapEnd: Int64
 
+        /// Where the hash set of a merge has it in Flink: the first of the set takes the others in, which lists and sums of
+        /// DOUBLE show.
+        var place: UInt32 {
+            var bits = UInt64(bitPattern: start &+ end)
+            bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+            let hash = UInt32(truncatingIfNeeded: bits ^ (bits >> 31))
+            return (hash ^ (hash >> 16)) & 15
+        }
+
         init(key: Int32, start: Int64, end: Int64, record: UnsafeMutableRawPointer, sequence: Int) {
             self.key = key
             self.start = start
@@ -54,7 +64,8 @@ final class SessionWindows {
         while byKey.count <= Int(key) { byKey.append([]) }
         let end = time &+ gap
         let touching = byKey[Int(key)].filter { $0.start <= end && $0.end >= time }
-        guard let target = touching.first else {
+        // Of two sessions, the later one first where Flink's hash set has them in one place.
+        guard let target = touching.reversed().min(by: { $0.place < $1.place }) else {
             let session = Session(key: key, start: time, end: end, record: makeRecord(), sequence: nextSequence)
             nextSequence += 1
             let index = byKey[Int(key)].firstIndex { $0.start > time } ?? byKey[Int(key)].count
@@ -64,7 +75,8 @@ final class SessionWindows {
         }
         target.start = min(target.start, time)
         target.end = max(target.end, end)
-        for other in touching.dropFirst() {
+        for other in touching where other !== target {
+            target.start = min(target.start, other.start)
             target.end = max(target.end, other.end)
             target.offsets.merge(other.offsets)
             other.isGone = true

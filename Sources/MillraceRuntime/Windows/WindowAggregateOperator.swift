@@ -163,6 +163,7 @@ public final class WindowAggregateOperator: Operator {
                 let start = EventTime.milliseconds(fromMicroseconds: bounds.starts[row])
                 let end = EventTime.milliseconds(fromMicroseconds: bounds.ends[row])
                 let closed = max(watermark, emittedWatermark)
+                if parts != nil { parts!.note(end: end) }
                 if end - 1 + lateness > closed {
                     try add(row, origin, openWindow(start, end), batch, context)
                 } else {
@@ -174,6 +175,7 @@ public final class WindowAggregateOperator: Operator {
             }
             if isTumble {
                 let (start, end) = assigner.lastWindow(milliseconds)
+                if parts != nil { parts!.note(end: end) }
                 if end - 1 + lateness > max(watermark, emittedWatermark), !wasEmitted(row, end) {
                     let window = openWindow(start, end)
                     try add(row, origin, window, batch, context)
