@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Event-to-commit latency of the example pipelines at a fixed offered load.
 
-  pipelines.py --millrace PATH --bootstrap HOST:PORT --database URL [--rates 1000,5000] [--seconds 15]
+  pipelines.py --millrace PATH --bootstrap HOST:PORT --database URL [--pipelines fraud,baby_weight] [--rates 1000,5000] [--seconds 15]
 
 Needs confluent-kafka and psycopg, a broker, and a PostgreSQL with track_commit_timestamp = on. Events are due at fixed
-times and sent by the clock, so a stall of anything counts. baby_weight: commit of the row's transaction minus the event's
+times and sent by the clock, so a stall of anything counts. baby_weight, fraud: commit of the row's transaction minus the event's
 own time (milliseconds). sales_by_region: commit of a window's row minus the moment the watermark passed its end, which is
 window end + 1 s, the table's bound. The first three seconds are left out."""
 import argparse, json, os, random, resource, signal, subprocess, sys, time, uuid
@@ -30,10 +30,21 @@ def sale(i, ms):
                        "product": "Product 2", "amount": round(10 + i % 500 / 7, 2)})
 
 
+def transaction(i, ms):
+    # Accounts in turn: partition i % n holds an account's rows as long as n divides their number.
+    account = i * 7919 % 100_000
+    return json.dumps({"account": f"acct-{account}", "event_ms": ms, "amount": round(5 + account % 97 / 3 + i % 13, 2), "merchant_category": CATEGORIES[i % 8],
+                       "country": COUNTRIES[(account + (i % 50 == 0)) % 8], "card_present": i % 2})
+
+
+CATEGORIES = ["grocery", "restaurant", "fuel", "online_retail", "electronics", "travel", "gift_card", "cash_advance"]
+COUNTRIES = ["KR", "US", "JP", "DE", "VN", "BR", "NG", "GB"]
 PIPELINES = {
     "baby_weight": ("births", birth, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - event_time) * 1000 FROM birth_predictions WHERE event_time >= to_timestamp(%s)"),
     "sales_by_region": ("transactions", sale, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - (period_start AT TIME ZONE 'UTC') - interval '6 s') * 1000 FROM sales_by_region WHERE period_start AT TIME ZONE 'UTC' >= to_timestamp(%s)"),
+    "fraud": ("transactions", transaction, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - event_time) * 1000 FROM fraud_scores WHERE event_time >= to_timestamp(%s)"),
 }
+RESULT_TOPICS = {"fraud": ["fraud_alerts"]}
 
 
 def percentile(values, p):
@@ -60,6 +71,11 @@ def measure(a, name, rate):
     except Exception:
         pass  # it was not there
     admin.create_topics([NewTopic(topic, a.partitions, 1)])[topic].result(10)
+    for other in RESULT_TOPICS.get(name, []):
+        try:
+            admin.create_topics([NewTopic(other, 1, 1)])[other].result(10)
+        except Exception:
+            pass  # it is there
     base = "bench_" + uuid.uuid4().hex[:8]
     with psycopg.connect(a.database, autocommit=True) as db:
         db.execute(f"CREATE DATABASE {base}")
@@ -105,9 +121,9 @@ def measure(a, name, rate):
 
 p = argparse.ArgumentParser()
 p.add_argument("--millrace", required=True); p.add_argument("--bootstrap", required=True); p.add_argument("--database", required=True)
-p.add_argument("--rates", default="1000,5000"); p.add_argument("--seconds", type=float, default=15); p.add_argument("--partitions", type=int, default=1)
+p.add_argument("--pipelines", default=",".join(PIPELINES)); p.add_argument("--rates", default="1000,5000"); p.add_argument("--seconds", type=float, default=15); p.add_argument("--partitions", type=int, default=1)
 a = p.parse_args()
 print("| pipeline | events/s | rows | p50 ms | p90 | p99 | max | engine CPU, cores | peak MiB | exit |\n|" + "---|" * 10)
-for name in PIPELINES:
+for name in a.pipelines.split(","):
     for rate in map(int, a.rates.split(",")):
         measure(a, name, rate)
