@@ -516,8 +516,8 @@ final class AggregateBinder {
     ) -> LogicalNode {
         // Older group windows, SESSION and aggregates that cannot be merged have one phase in Flink, and so has what follows
         // on a window without keys.
-        var addsInParts =
-            identity != nil && calls.allSatisfy { $0.function != .firstValue && $0.function != .lastValue }
+        let unmergeable: Set<AggregateCall.Function> = [.firstValue, .lastValue, .jsonArrayAgg, .jsonObjectAgg]
+        var addsInParts = identity != nil && !calls.contains { unmergeable.contains($0.function) }
         if case .session = kind { addsInParts = false }
         if keySlots.isEmpty, node.isBehindKeylessWindow { addsInParts = false }
         let isFunction = identity != nil
