@@ -26,7 +26,7 @@ public enum OptionReference {
         return parts.joined(separator: "\n\n") + "\n"
     }
 
-    /// Every SQL function; `docs/functions.md` holds the result.
+    /// Every SQL function; `docs/sql/functions.md` holds the result.
     public static func functions() -> String { FunctionReference.markdown() }
 
     private static func section(_ connector: ConnectorDescriptor, formats: [FormatDescriptor]) -> [String] {

@@ -1,6 +1,6 @@
 import MillraceCore
 
-/// Every SQL function as Markdown, from the table that binds calls; `docs/functions.md` holds the result.
+/// Every SQL function as Markdown, from the table that binds calls; `docs/sql/functions.md` holds the result.
 public enum FunctionReference {
     /// Every function by name, those with a syntax of their own included: what SHOW FUNCTIONS lists.
     static var names: [String] {

@@ -10,10 +10,10 @@ struct DocumentationTests {
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// README.md, docs/*.md, pipelines/*.md, by path from the root.
+    /// README.md and the pages of docs, docs/sql and pipelines, by path from the root.
     static let pages: [String] = {
         var found = ["README.md"]
-        for folder in ["docs", "pipelines"] {
+        for folder in ["docs", "docs/sql", "pipelines"] {
             let names =
                 (try? FileManager.default.contentsOfDirectory(atPath: root.appendingPathComponent(folder).path)) ?? []
             found += names.filter { $0.hasSuffix(".md") }.sorted().map { "\(folder)/\($0)" }
@@ -25,7 +25,7 @@ struct DocumentationTests {
         try String(contentsOf: root.appendingPathComponent(page), encoding: .utf8)
     }
 
-    @Test(arguments: [("docs/connectors.md", "options"), ("docs/functions.md", "functions")])
+    @Test(arguments: [("docs/connectors.md", "options"), ("docs/sql/functions.md", "functions")])
     func generatedPart(page: String, name: String) throws {
         let wanted = name == "options" ? OptionReference.markdown() : OptionReference.functions()
         let text = try Self.text(page)
