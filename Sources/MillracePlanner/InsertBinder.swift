@@ -15,10 +15,11 @@ struct InsertBinder {
         var sinkType: DataType
     }
 
-    func bind(_ syntax: InsertSyntax) -> LogicalNode? {
+    /// - Parameter rows: the query, when it is bound already.
+    func bind(_ syntax: InsertSyntax, rows: LogicalNode? = nil) -> LogicalNode? {
         let table = self.table(syntax.target)
         if syntax.isOverwrite { log.error("INSERT OVERWRITE is not supported on a stream", at: syntax.target.range) }
-        let node = withStaticKeys(syntax, query.query(syntax.query, isTop: true))
+        let node = withStaticKeys(syntax, rows ?? query.query(syntax.query, isTop: true))
         guard let table, let node, !table.isBroken else { return nil }
         guard let (options, connector) = query.merged(table, hints: syntax.options) else { return nil }
         guard connector.roles.contains(.sink) else {

@@ -3,12 +3,12 @@ import MillraceSQL
 
 /// `CREATE TABLE … LIKE other` and `CREATE TABLE … AS query` as plain definitions.
 extension ScriptBinder {
-    /// The definition with what LIKE copies and the columns of AS, and the names of those; nil after an error.
+    /// The definition with what LIKE copies and the columns of AS; with AS also the query, bound. Nil after an error.
     ///
     /// A column that is declared and comes from the query, too, stands in the query's order with the declared type.
-    func expanded(_ syntax: CreateTableSyntax) -> (definition: CreateTableSyntax, filled: [Identifier])? {
+    func expanded(_ syntax: CreateTableSyntax) -> (definition: CreateTableSyntax, rows: LogicalNode?)? {
         var result = syntax
-        var filled: [Identifier] = []
+        var rows: LogicalNode?
         result.like = nil
         result.query = nil
         if let like = syntax.like {
@@ -17,7 +17,7 @@ extension ScriptBinder {
         }
         if let content = syntax.query {
             query.object = syntax.name.text
-            guard let node = query.query(content) else { return nil }
+            guard let node = query.query(content, isTop: true) else { return nil }
             guard let columns = columns(of: node) else {
                 log.error("the columns of the query cannot be those of a table", at: content.range)
                 return nil
@@ -26,9 +26,9 @@ extension ScriptBinder {
                 let declared = result.columns.firstIndex { $0.name.text == column.name.text }
                 result.columns.append(declared.map { result.columns.remove(at: $0) } ?? column)
             }
-            filled = columns.map(\.name)
+            rows = node
         }
-        return (result, filled)
+        return (result, rows)
     }
 
     private func likeBase(_ like: CreateTableSyntax.Like) -> CreateTableSyntax? {

@@ -131,13 +131,16 @@ final class ScriptBinder {
 
     private func createTable(_ syntax: CreateTableSyntax) {
         guard isFree(syntax.name, syntax.ifNotExists, isTemporary: syntax.isTemporary) else { return }
-        guard let (definition, filled) = expanded(syntax) else {
+        guard let (definition, rows) = expanded(syntax) else {
             query.catalog.add(syntax.name, .broken)
             return
         }
         define(definition)
-        if let content = syntax.query {
-            insert(InsertSyntax(target: syntax.name, columns: filled, query: content, range: syntax.name.range))
+        if let content = syntax.query, let rows {
+            let columns = rows.columns.map { Identifier($0.name, range: syntax.name.range) }
+            insert(
+                InsertSyntax(target: syntax.name, columns: columns, query: content, range: syntax.name.range),
+                rows: rows)
         }
     }
 
@@ -311,9 +314,10 @@ final class ScriptBinder {
                         outputs: Schema(outputs), range: syntax.name.range))))
     }
 
-    func insert(_ syntax: InsertSyntax) {
+    /// - Parameter rows: the query, when it is bound already.
+    func insert(_ syntax: InsertSyntax, rows: LogicalNode? = nil) {
         hasInsert = true
         query.object = syntax.target.text
-        if let sink = InsertBinder(query).bind(syntax) { sinks.append(sink) }
+        if let sink = InsertBinder(query).bind(syntax, rows: rows) { sinks.append(sink) }
     }
 }
