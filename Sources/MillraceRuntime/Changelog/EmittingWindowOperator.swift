@@ -80,19 +80,9 @@ public final class EmittingWindowOperator: Operator, TimedOperator {
         for row in 0..<batch.count {
             if batch.metadata.watermarks[row] > watermark { try fire(upTo: batch.metadata.watermarks[row], context) }
             let origin = batch.metadata.origins[row]
-            guard time.isValid(row) else {
-                let state = time.states[row]
-                try context.reject(
-                    origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                    detail: "event-time column")
-                continue
-            }
-            if let failed = usedColumns.first(where: { batch.columns[$0].states[row] > CellState.valid }) {
-                try context.reject(
-                    origin: origin, .of(batch.columns[failed].states[row]), object: object,
-                    detail: "input of the window aggregate")
-                continue
-            }
+            guard try context.hasEventTime(time, row, origin: origin, object: object) else { continue }
+            guard try context.isSound(batch, row, usedColumns, object: object, detail: "input of the window aggregate")
+            else { continue }
             let milliseconds = EventTime.milliseconds(fromMicroseconds: time.ints[row])
             var isLate = true
             try assigner.forEach(milliseconds) { (start, end) throws(Diagnostic) in
@@ -123,9 +113,8 @@ public final class EmittingWindowOperator: Operator, TimedOperator {
         } else {
             guard groupCount < limits.windowGroups else {
                 keys.drop(key)
-                let limit = limits.windowGroups
-                try context.reject(
-                    origin: origin, .limitExceeded, object: object, detail: "more than \(limit) open windows and keys")
+                try context.rejectExcess(
+                    origin: origin, object: object, limit: limits.windowGroups, of: "open windows and keys")
                 return
             }
             keys.retain(key)

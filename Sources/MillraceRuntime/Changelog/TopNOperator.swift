@@ -115,10 +115,7 @@ public final class TopNOperator: Operator {
     private func add(_ batch: ColumnBatch, _ row: Int, _ key: Int32, _ context: ShardContext) throws(Diagnostic) {
         guard rows.count < limit else {
             if partitions[Int(key)] == nil { keys.drop(key) }
-            let limit = limit
-            try context.reject(
-                origin: batch.metadata.origins[row], .limitExceeded, object: object,
-                detail: "more than \(limit) rows kept")
+            try context.rejectExcess(origin: batch.metadata.origins[row], object: object, limit: limit, of: "rows kept")
             return
         }
         let partition: Partition

@@ -57,8 +57,7 @@ public final class UpdatingAggregateOperator: Operator {
                 keys.drop(key)
             } else if groupCount >= limits.windowGroups {
                 keys.drop(key)
-                let limit = limits.windowGroups
-                try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) groups")
+                try context.rejectExcess(origin: origin, object: object, limit: limits.windowGroups, of: "groups")
             } else {
                 begin(key, batch, row, context)
             }

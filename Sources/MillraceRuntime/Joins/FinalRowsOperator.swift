@@ -28,10 +28,8 @@ public final class FinalRowsOperator: Operator {
                 byHash[hash]!.remove(at: place)
                 if byHash[hash]!.isEmpty { byHash[hash] = nil }
             } else if store.rows >= limits.joinRows {
-                let limit = limits.joinRows
-                try context.reject(
-                    origin: batch.metadata.origins[row], .limitExceeded, object: object,
-                    detail: "more than \(limit) rows")
+                try context.rejectExcess(
+                    origin: batch.metadata.origins[row], object: object, limit: limits.joinRows, of: "rows")
             } else {
                 byHash[hash, default: []].append(Int32(rows.count))
                 rows.append(store.make(batch, row, time: 0, key: -1, context))

@@ -86,3 +86,12 @@ final class JoinPairs {
         right.removeAll(keepingCapacity: true)
     }
 }
+
+extension StreamJoinPlan {
+    /// For rows that come out alone: nothing is left to ask.
+    var unconditional: StreamJoinPlan {
+        var plan = self
+        plan.residual = nil
+        return plan
+    }
+}

@@ -129,3 +129,11 @@ final class JoinKeys {
     func release(_ key: Int32) { if key >= 0, !isEmpty { table.release(key) } }
     func drop(_ key: Int32) { if key >= 0, !isEmpty { table.drop(key) } }
 }
+
+extension ShardContext {
+    /// A row that a join has no room for.
+    func rejectFullJoin(origin: Int32, object: String, limit: Int) throws(Diagnostic) {
+        try reject(
+            origin: origin, .limitExceeded, object: object, detail: "the join keeps \(limit) rows already")
+    }
+}

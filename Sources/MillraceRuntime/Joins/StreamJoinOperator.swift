@@ -14,7 +14,7 @@ public final class StreamJoinOperator: Operator {
         var rows: [JoinRow] = []
         var free: [Int32] = []
         /// By time of expiry.
-        var expiry = TimeHeap()
+        var expiry = EventTimeQueue()
         let keys: [Int]
         /// Event-time column, -1 without.
         let timeColumn: Int
@@ -85,9 +85,7 @@ public final class StreamJoinOperator: Operator {
         delay = isInterval ? max(-lower, upper, 0) : 0
         keys = JoinKeys(plan.leftKeys.map { left[$0].type })
         pairs = try JoinPairs(plan, left: left, right: right, object: object, limits: limits)
-        var unconditional = plan
-        unconditional.residual = nil
-        alone = try JoinPairs(unconditional, left: left, right: right, object: object, limits: limits)
+        alone = try JoinPairs(plan.unconditional, left: left, right: right, object: object, limits: limits)
         self.left = Side(
             keys: plan.leftKeys, timeColumn: times.left, isKeptAlone: plan.kind.keepsLeft, reach: -lower)
         self.right = Side(
@@ -112,23 +110,18 @@ public final class StreamJoinOperator: Operator {
             var rowTime = EventTime.none
             if isInterval {
                 let column = batch.columns[side.timeColumn]
-                guard column.isValid(row) else {
-                    let state = column.states[row]
-                    try context.reject(
-                        origin: batch.metadata.origins[row], state == CellState.null ? .nullEventTime : .of(state),
-                        object: object, detail: "event-time column of the join")
-                    continue
-                }
+                guard
+                    try context.hasEventTime(
+                        column, row, origin: batch.metadata.origins[row], object: object,
+                        detail: "event-time column of the join")
+                else { continue }
                 rowTime = EventTime.milliseconds(fromMicroseconds: column.ints[row])
             }
             let key = keys.number(row)
             if key < 0, !side.isKeptAlone { continue }
             guard store.rows < limits.joinRows else {
                 keys.drop(key)
-                let limit = limits.joinRows
-                try context.reject(
-                    origin: batch.metadata.origins[row], .limitExceeded, object: object,
-                    detail: "the join keeps \(limit) rows already")
+                try context.rejectFullJoin(origin: batch.metadata.origins[row], object: object, limit: limits.joinRows)
                 continue
             }
             try take(batch, row, port, rowTime, key, side, context)
@@ -161,7 +154,8 @@ public final class StreamJoinOperator: Operator {
         guard isInterval else { return }
         // A row that is read again may be what another one, still to be read again, was matched with.
         let expiry = expiry(of: made, side)
-        side.expiry.insert(number, time: made.isReplayed ? max(expiry, sum(emittedWatermark, 1)) : expiry)
+        side.expiry.push(
+            time: made.isReplayed ? max(expiry, sum(emittedWatermark, 1)) : expiry, slot: number, key: key)
     }
 
     private func probe(_ own: JoinRow, _ number: Int32, _ port: Int, _ origin: Int32, _ context: ShardContext)
@@ -261,18 +255,18 @@ public final class StreamJoinOperator: Operator {
 
     /// Forgets the rows whose last partner would be late at `watermark`.
     private func expire(to watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
-        guard isInterval, min(left.expiry.firstTime, right.expiry.firstTime) <= watermark else { return }
+        guard isInterval, min(left.expiry.firstTime ?? .max, right.expiry.firstTime ?? .max) <= watermark else {
+            return
+        }
         try settle(context)
         var gone: [(port: Int, number: Int32)] = []
-        while left.expiry.firstTime <= watermark, !left.expiry.isEmpty {
-            let number = left.expiry.removeFirst()
+        while let number = left.expiry.pop(upTo: watermark)?.slot {
             let row = left.rows[Int(number)]
             if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].left) }
             try release(row, 0, context)
             gone.append((0, number))
         }
-        while right.expiry.firstTime <= watermark, !right.expiry.isEmpty {
-            let number = right.expiry.removeFirst()
+        while let number = right.expiry.pop(upTo: watermark)?.slot {
             let row = right.rows[Int(number)]
             if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].right) }
             try release(row, 1, context)

@@ -15,11 +15,11 @@ public final class TemporalJoinOperator: Operator {
     private let alone: JoinPairs
     private var waiting: [JoinRow] = []
     private var freeNumbers: [Int32] = []
-    private var waitingByTime = TimeHeap()
+    private var waitingByTime = EventTimeQueue()
     /// By key: versions by ascending time.
     private var versions: [[JoinRow]] = []
     /// Keys by the times of their versions.
-    private var keysByTime = TimeHeap()
+    private var keysByTime = EventTimeQueue()
     private var time = JoinTime()
     private var emittedWatermark = EventTime.none
     private var due: [JoinRow] = []
@@ -36,9 +36,7 @@ public final class TemporalJoinOperator: Operator {
         times = (leftTime, rightTime)
         keys = JoinKeys(plan.leftKeys.map { left[$0].type })
         pairs = try JoinPairs(plan, left: left, right: right, object: object, limits: limits)
-        var unconditional = plan
-        unconditional.residual = nil
-        alone = try JoinPairs(unconditional, left: left, right: right, object: object, limits: limits)
+        alone = try JoinPairs(plan.unconditional, left: left, right: right, object: object, limits: limits)
         super.init(object: object)
     }
 
@@ -57,13 +55,10 @@ public final class TemporalJoinOperator: Operator {
                 time.advance(to: watermark)
             }
             let origin = batch.metadata.origins[row]
-            guard rowtime.isValid(row) else {
-                let state = rowtime.states[row]
-                try context.reject(
-                    origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                    detail: "event-time column of the join")
-                continue
-            }
+            guard
+                try context.hasEventTime(
+                    rowtime, row, origin: origin, object: object, detail: "event-time column of the join")
+            else { continue }
             let rowTime = EventTime.milliseconds(fromMicroseconds: rowtime.ints[row])
             // Joined before the restart.
             if port == 0, rowTime <= emittedWatermark, context.isReplayed(origin: origin) { continue }
@@ -71,9 +66,7 @@ public final class TemporalJoinOperator: Operator {
             if key < 0, port == 1 || plan.kind == .inner { continue }
             guard store.rows < limits.joinRows else {
                 keys.drop(key)
-                let limit = limits.joinRows
-                try context.reject(
-                    origin: origin, .limitExceeded, object: object, detail: "the join keeps \(limit) rows already")
+                try context.rejectFullJoin(origin: origin, object: object, limit: limits.joinRows)
                 continue
             }
             keys.retain(key)
@@ -91,7 +84,7 @@ public final class TemporalJoinOperator: Operator {
             number = Int32(waiting.count)
             waiting.append(row)
         }
-        waitingByTime.insert(number, time: row.time)
+        waitingByTime.push(time: row.time, slot: number, key: row.key)
     }
 
     /// A version of the same time takes the older one's place.
@@ -106,7 +99,7 @@ public final class TemporalJoinOperator: Operator {
             return
         }
         versions[key].insert(row, at: index)
-        keysByTime.insert(row.key, time: row.time)
+        keysByTime.push(time: row.time, slot: 0, key: row.key)
     }
 
     private func forget(_ row: JoinRow) {
@@ -127,8 +120,7 @@ public final class TemporalJoinOperator: Operator {
     }
 
     private func fire(upTo watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
-        while !waitingByTime.isEmpty, waitingByTime.firstTime <= watermark {
-            let number = waitingByTime.removeFirst()
+        while let number = waitingByTime.pop(upTo: watermark)?.slot {
             due.append(waiting[Int(number)])
             freeNumbers.append(number)
         }
@@ -153,9 +145,7 @@ public final class TemporalJoinOperator: Operator {
         }
         for row in due { forget(row) }
         due.removeAll(keepingCapacity: true)
-        while !keysByTime.isEmpty, keysByTime.firstTime <= watermark {
-            removePassed(Int(keysByTime.removeFirst()), watermark)
-        }
+        while let key = keysByTime.pop(upTo: watermark)?.key { removePassed(Int(key), watermark) }
     }
 
     private func version(_ row: JoinRow) -> JoinRow? {

@@ -97,9 +97,7 @@ public final class UpdatingJoinOperator: Operator {
                 try takeBack(batch, row, port, key, kind, context)
             } else if store.rows >= limits.joinRows {
                 keys.drop(key)
-                let limit = limits.joinRows
-                try context.reject(
-                    origin: origin, .limitExceeded, object: object, detail: "the join keeps \(limit) rows already")
+                try context.rejectFullJoin(origin: origin, object: object, limit: limits.joinRows)
             } else {
                 try add(batch, row, port, key, kind, context)
             }

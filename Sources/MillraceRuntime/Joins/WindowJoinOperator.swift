@@ -39,9 +39,7 @@ public final class WindowJoinOperator: Operator {
         ends = (leftEnd, rightEnd)
         keys = JoinKeys(plan.leftKeys.map { left[$0].type })
         pairs = try JoinPairs(plan, left: left, right: right, object: object, limits: limits)
-        var unconditional = plan
-        unconditional.residual = nil
-        alone = try JoinPairs(unconditional, left: left, right: right, object: object, limits: limits)
+        alone = try JoinPairs(plan.unconditional, left: left, right: right, object: object, limits: limits)
         super.init(object: object)
     }
 
@@ -80,9 +78,7 @@ public final class WindowJoinOperator: Operator {
             if key < 0, needsKey { continue }
             guard store.rows < limits.joinRows else {
                 keys.drop(key)
-                let limit = limits.joinRows
-                try context.reject(
-                    origin: origin, .limitExceeded, object: object, detail: "the join keeps \(limit) rows already")
+                try context.rejectFullJoin(origin: origin, object: object, limit: limits.joinRows)
                 continue
             }
             keys.retain(key)

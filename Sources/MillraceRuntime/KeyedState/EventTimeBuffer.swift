@@ -50,18 +50,8 @@ final class EventTimeBuffer {
         let origin = batch.metadata.origins[row]
         watermark = max(watermark, batch.metadata.watermarks[row])
         let time = batch.columns[timeColumn]
-        guard time.isValid(row) else {
-            let state = time.states[row]
-            try context.reject(
-                origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                detail: "event-time column")
-            return
-        }
-        for column in checked where batch.columns[column].states[row] > CellState.valid {
-            try context.reject(
-                origin: origin, .of(batch.columns[column].states[row]), object: object, detail: "input of OVER")
-            return
-        }
+        guard try context.hasEventTime(time, row, origin: origin, object: object) else { return }
+        guard try context.isSound(batch, row, checked, object: object, detail: "input of OVER") else { return }
         let milliseconds = EventTime.milliseconds(fromMicroseconds: time.ints[row])
         let passed = max(watermark, emittedWatermark)
         if isStrict, milliseconds <= passed, !context.isReplayed(origin: origin) {
@@ -70,8 +60,7 @@ final class EventTimeBuffer {
             return
         }
         guard rows.count < limit else {
-            let limit = limit
-            try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+            try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
             return
         }
         guard let key = try key() else { return }

@@ -1,4 +1,4 @@
-/// Rows that wait for the watermark, by time and then by arrival. Push is O(1) for rows in order, pop O(log n).
+/// Rows or keys that wait for the watermark, by time and then by arrival. Push is O(1) for rows in order, pop O(log n).
 struct EventTimeQueue {
     struct Entry {
         /// Event time, milliseconds.
@@ -44,6 +44,12 @@ struct EventTimeQueue {
         }
         heap[i] = last
         return result
+    }
+
+    /// The first entry if its time is at or before `time`.
+    mutating func pop(upTo time: Int64) -> Entry? {
+        guard let first = firstTime, first <= time else { return nil }
+        return pop()
     }
 
     @inline(__always)

@@ -48,9 +48,7 @@ public final class GroupAggregateOperator: Operator {
             if record == nil {
                 guard groups.keys.count < limits.windowGroups else {
                     keys.drop(key)
-                    let limit = limits.windowGroups
-                    try context.reject(
-                        origin: origin, .limitExceeded, object: object, detail: "more than \(limit) groups")
+                    try context.rejectExcess(origin: origin, object: object, limit: limits.windowGroups, of: "groups")
                     continue
                 }
                 keys.retain(key)

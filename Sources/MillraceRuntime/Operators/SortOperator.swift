@@ -61,14 +61,9 @@ public final class SortOperator: Operator {
 
     private func keep(_ batch: ColumnBatch, _ row: Int, _ context: ShardContext) throws(Diagnostic) {
         let origin = batch.metadata.origins[row]
-        for column in checked where batch.columns[column].states[row] > CellState.valid {
-            try context.reject(
-                origin: origin, .of(batch.columns[column].states[row]), object: object, detail: "column of ORDER BY")
-            return
-        }
+        guard try context.isSound(batch, row, checked, object: object, detail: "column of ORDER BY") else { return }
         guard kept.count < limit else {
-            let limit = limit
-            try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+            try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
             return
         }
         if origin >= 0, let records = context.records {

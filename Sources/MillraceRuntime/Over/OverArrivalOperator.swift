@@ -152,21 +152,10 @@ public final class OverArrivalOperator: Operator {
         -> Bool
     {
         let origin = batch.metadata.origins[row]
-        guard times.isValid(row) else {
-            let state = times.states[row]
-            try context.reject(
-                origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                detail: "event-time column")
-            return false
-        }
-        for column in checked where batch.columns[column].states[row] > CellState.valid {
-            try context.reject(
-                origin: origin, .of(batch.columns[column].states[row]), object: object, detail: "input of OVER")
-            return false
-        }
+        guard try context.hasEventTime(times, row, origin: origin, object: object) else { return false }
+        guard try context.isSound(batch, row, checked, object: object, detail: "input of OVER") else { return false }
         guard rows.count < limit else {
-            let limit = limit
-            try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+            try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
             return false
         }
         return true
@@ -179,9 +168,7 @@ public final class OverArrivalOperator: Operator {
         if timelines[Int(key)] != nil { return key }
         if keys.count > keyLimit {
             keys.drop(key)
-            let limit = keyLimit
-            try context.reject(
-                origin: batch.metadata.origins[row], .limitExceeded, object: object, detail: "more than \(limit) keys")
+            try context.rejectExcess(origin: batch.metadata.origins[row], object: object, limit: keyLimit, of: "keys")
             return nil
         }
         keys.retain(key)

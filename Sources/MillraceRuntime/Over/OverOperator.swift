@@ -132,9 +132,7 @@ public final class OverOperator: Operator {
         let key = keys.intern(row: row)
         if keys.count > keyLimit, keys.references(key) == 0 {
             keys.drop(key)
-            let limit = keyLimit
-            try context.reject(
-                origin: batch.metadata.origins[row], .limitExceeded, object: object, detail: "more than \(limit) keys")
+            try context.rejectExcess(origin: batch.metadata.origins[row], object: object, limit: keyLimit, of: "keys")
             return nil
         }
         keys.retain(key)
@@ -217,15 +215,9 @@ public final class OverOperator: Operator {
         selected.clear()
         for row in 0..<batch.count {
             let origin = batch.metadata.origins[row]
-            if let failed = checked.first(where: { batch.columns[$0].states[row] > CellState.valid }) {
-                try context.reject(
-                    origin: origin, .of(batch.columns[failed].states[row]), object: object, detail: "input of OVER")
-                continue
-            }
+            guard try context.isSound(batch, row, checked, object: object, detail: "input of OVER") else { continue }
             guard rows.count < limit else {
-                let limit = limit
-                try context.reject(
-                    origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+                try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
                 continue
             }
             guard let key = try key(batch, row, context) else { continue }

@@ -49,22 +49,12 @@ public final class SessionAssignOperator: Operator {
             let before = batch.metadata.watermarks[row]
             if before > watermark { try pass(before, context) }
             let origin = batch.metadata.origins[row]
-            guard time.isValid(row) else {
-                let state = time.states[row]
-                try context.reject(
-                    origin: origin, state == CellState.null ? .nullEventTime : .of(state), object: object,
-                    detail: "event-time column")
-                continue
-            }
-            if let failed = keyColumns.first(where: { batch.columns[$0].states[row] > CellState.valid }) {
-                try context.reject(
-                    origin: origin, .of(batch.columns[failed].states[row]), object: object, detail: "key of SESSION")
+            guard try context.hasEventTime(time, row, origin: origin, object: object) else { continue }
+            guard try context.isSound(batch, row, keyColumns, object: object, detail: "key of SESSION") else {
                 continue
             }
             guard rows.count < limit else {
-                let limit = limit
-                try context.reject(
-                    origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+                try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
                 continue
             }
             try add(batch, row, EventTime.milliseconds(fromMicroseconds: time.ints[row]), context)

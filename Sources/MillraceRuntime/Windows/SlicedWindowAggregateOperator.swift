@@ -77,18 +77,9 @@ public final class SlicedWindowAggregateOperator: Operator {
             let before = batch.metadata.watermarks[row]
             if before > watermark { try pass(before, batch, context) }
             let origin = batch.metadata.origins[row]
-            guard time.states[row] == CellState.valid else {
-                try context.reject(
-                    origin: origin, RowErrorCode(rawValue: time.states[row]) ?? .nullEventTime, object: object,
-                    detail: "event-time column")
-                continue
-            }
-            if let failed = readColumns.first(where: { batch.columns[$0].states[row] > CellState.valid }) {
-                try context.reject(
-                    origin: origin, .of(batch.columns[failed].states[row]), object: object,
-                    detail: "input of the window aggregate")
-                continue
-            }
+            guard try context.hasEventTime(time, row, origin: origin, object: object) else { continue }
+            guard try context.isSound(batch, row, readColumns, object: object, detail: "input of the window aggregate")
+            else { continue }
             try add(batch, row, EventTime.milliseconds(fromMicroseconds: time.ints[row]), context)
         }
         fold(batch)
@@ -110,9 +101,8 @@ public final class SlicedWindowAggregateOperator: Operator {
         let slice = slicing.isPreaggregated ? open(start, end, &parts) : open(start, end, &slices)
         guard groups < limits.windowGroups || slice.find(key) != nil else {
             keys.drop(key)
-            let limit = limits.windowGroups
-            try context.reject(
-                origin: origin, .limitExceeded, object: object, detail: "more than \(limit) open windows and keys")
+            try context.rejectExcess(
+                origin: origin, object: object, limit: limits.windowGroups, of: "open windows and keys")
             return
         }
         pendingRows.append(Int32(truncatingIfNeeded: row))

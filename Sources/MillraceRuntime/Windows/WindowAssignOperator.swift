@@ -34,11 +34,7 @@ public final class WindowAssignOperator: Operator {
         rows.removeAll(keepingCapacity: true)
         for column in bounds { column.clear() }
         for row in 0..<batch.count {
-            guard time.isValid(row) else {
-                let state = time.states[row]
-                try context.reject(
-                    origin: batch.metadata.origins[row], state == CellState.null ? .nullEventTime : .of(state),
-                    object: object, detail: "event-time column")
+            guard try context.hasEventTime(time, row, origin: batch.metadata.origins[row], object: object) else {
                 continue
             }
             windows.removeAll(keepingCapacity: true)

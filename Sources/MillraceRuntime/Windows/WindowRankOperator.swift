@@ -104,8 +104,7 @@ public final class WindowRankOperator: Operator {
     private func add(_ batch: ColumnBatch, _ row: Int, _ end: Int64, _ context: ShardContext) throws(Diagnostic) {
         let origin = batch.metadata.origins[row]
         guard rows.count < limit else {
-            let limit = limit
-            try context.reject(origin: origin, .limitExceeded, object: object, detail: "more than \(limit) rows kept")
+            try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
             return
         }
         let index = window(end)
