@@ -20,13 +20,38 @@ public enum PipelineCheck {
         }
     }
 
+    /// What the connectors themselves say of their tables' options, beyond what the planner knows. Connects to nothing.
+    public static func options(_ plan: ExecutionPlan) -> [Diagnostic] {
+        var found: [Diagnostic] = []
+        for source in plan.sources where source.connector == "kafka" {
+            do throws(Diagnostic) { try KafkaConnector.check(plan: source) } catch { found.append(error) }
+        }
+        for sink in plan.sinks where sink.connector == "kafka" {
+            do throws(Diagnostic) {
+                try KafkaConnector.check(plan: sink, pipeline: plan.name)
+            } catch {
+                var error = error
+                if error.range.isNone { error.range = sink.range }
+                found.append(error)
+            }
+        }
+        guard found.isEmpty, plan.positions == .kafka else { return found }
+        do throws(Diagnostic) {
+            try KafkaConnector.checkTransactions(
+                sinks: plan.sinks.filter(KafkaConnector.isExactlyOnce), sources: plan.streams, pipeline: plan.name)
+        } catch {
+            found.append(error)
+        }
+        return found
+    }
+
     /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
     ///
     /// Windows and joins of streams are rebuilt after a restart by reading their rows again. The rows of a window over a
     /// window are results, which are not made again, so its open windows would come back incomplete: refused until state is
     /// stored. So is what would take the whole stream to rebuild: results that any row may change, joins without a bound.
     public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
-        guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
+        guard plan.positions != .none else { return [] }
         return plan.nodes.indices.compactMap { index in
             let node = plan.nodes[index]
             if let clause = unboundedState(node) {

@@ -89,7 +89,8 @@ extension PostgresSession {
             (
                 """
                 SELECT epoch, fingerprint, plan,
-                    EXISTS (SELECT FROM millrace.partitions o WHERE o.pipeline = p.pipeline)
+                    EXISTS (SELECT FROM millrace.partitions o WHERE o.pipeline = p.pipeline),
+                    (extract(epoch FROM created_at) * 1000000)::int8
                 FROM millrace.pipelines p WHERE pipeline = $1 FOR UPDATE
                 """, [pipeline]
             ),
@@ -102,6 +103,7 @@ extension PostgresSession {
                     + " --reset-state to forget the stored positions.")
         }
         let next = (stored.integer(0, 0) ?? 0) + 1
+        incarnation = stored.text(0, 4) ?? ""
         let results = try connection.pipeline(takeOverQueries(pipeline, next, fingerprint, plan, resetState))
         let rows = results[results.count - 2]
         epoch = next

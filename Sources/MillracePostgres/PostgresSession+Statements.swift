@@ -9,6 +9,8 @@ extension PostgresSession {
         case deletion(Int)
         case deadLetters
         case partitions
+        case outbox
+        case relayed
     }
 
     func name(of statement: Statement) -> String {
@@ -18,6 +20,8 @@ extension PostgresSession {
         case .deletion(let index): sinks[index].deletionName
         case .deadLetters: "millrace_dead_letters"
         case .partitions: "millrace_partitions"
+        case .outbox: "millrace_outbox"
+        case .relayed: "millrace_relayed"
         }
     }
 
@@ -28,6 +32,8 @@ extension PostgresSession {
         case .deletion(let index): sinks[index].deletion
         case .deadLetters: StateSchema.deadLetters
         case .partitions: StateSchema.partitions
+        case .outbox: StateSchema.outbox
+        case .relayed: StateSchema.relayed
         }
     }
 
@@ -44,6 +50,7 @@ extension PostgresSession {
         }
         if transaction.deadLetters.rows > 0 { guard prepareOnce(.deadLetters, raw) else { return false } }
         if transaction.partitions.rows > 0 { guard prepareOnce(.partitions, raw) else { return false } }
+        if transaction.outbox.rows > 0 { guard prepareOnce(.outbox, raw) else { return false } }
         if prepared.count > known {
             guard PQpipelineSync(raw) == 1 else { return false }
             units.append(.prepare)
@@ -51,7 +58,7 @@ extension PostgresSession {
         return true
     }
 
-    private func prepareOnce(_ statement: Statement, _ raw: OpaquePointer) -> Bool {
+    func prepareOnce(_ statement: Statement, _ raw: OpaquePointer) -> Bool {
         guard prepared.insert(statement).inserted else { return true }
         return PQsendPrepare(raw, name(of: statement), text(of: statement), 0, nil) == 1
     }
@@ -64,7 +71,7 @@ extension PostgresSession {
         let updating = sinks.filter { !$0.deletion.isEmpty }
         let statements: [Statement] =
             [.checkpoint, .deadLetters, .partitions] + sinks.indices.map { .sink($0) }
-            + updating.map { .deletion($0.index) }
+            + updating.map { .deletion($0.index) } + (outboxes.isEmpty ? [] : [.outbox, .relayed])
         try connection.pipeline { raw in statements.allSatisfy { prepareOnce($0, raw) } }
         var plans: [(sql: String, parameters: [String?])] = [
             (explain(.checkpoint, parameterCount: 6 + StateSchema.pageTypes.count), [])

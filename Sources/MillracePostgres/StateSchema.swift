@@ -52,6 +52,14 @@ enum StateSchema {
             snapshot bytea NOT NULL,
             updated_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (pipeline, operator, key_group));
+        CREATE TABLE IF NOT EXISTS millrace.outbox (
+            pipeline text NOT NULL,
+            shard integer NOT NULL,
+            sink text NOT NULL,
+            sequence bigint NOT NULL,
+            messages integer NOT NULL,
+            body bytea NOT NULL,
+            PRIMARY KEY (pipeline, sink, shard, sequence));
         CREATE TABLE IF NOT EXISTS millrace.dead_letter (
             id bigserial PRIMARY KEY,
             pipeline text NOT NULL,
@@ -75,7 +83,9 @@ enum StateSchema {
             version text);
         """
 
-    private static let tables = ["pipelines", "checkpoints", "partitions", "offsets", "state", "dead_letter", "runs"]
+    private static let tables = [
+        "pipelines", "checkpoints", "partitions", "offsets", "state", "outbox", "dead_letter", "runs",
+    ]
 
     /// Creates what is missing. Safe when several processes start at once; needs no CREATE privilege when all is there.
     static func create(_ connection: Connection) throws(Diagnostic) {

@@ -42,7 +42,7 @@ public final class Shard {
         timers = graph.operators.compactMap { $0 as? any TimedOperator }
         sessions = graph.sessions.map { ShardSession($0) }
         rejections = RejectionLog(
-            isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
+            isKept: graph.sessions.contains(where: \.keepsDeadLetters))
         commits = CommitQueue(
             sources: streams.map(\.plan.name), sessions: sessions,
             checkpoint: sessions.first { $0.session === graph.checkpoint })
