@@ -67,18 +67,19 @@ struct Takeover {
     }
 
     private func sendStored(_ postgres: PostgresSession) throws(Diagnostic) {
-        for shard in shards { for outbox in shard.outboxes { outbox.incarnation = postgres.incarnation } }
         let stored = try postgres.storedMessages()
-        guard !stored.isEmpty else { return }
         var sent = 0
+        for (index, shard) in shards.enumerated() {
+            for outbox in shard.outboxes {
+                outbox.incarnation = postgres.incarnation
+                let own = stored.first { $0.shard == index && $0.sink == outbox.sink }
+                sent += try outbox.recover(own?.messages ?? [])
+            }
+        }
         for entry in stored {
-            if let own = shards.indices.contains(entry.shard)
-                ? shards[entry.shard].outboxes.first(where: { $0.sink == entry.sink }) : nil
-            {
-                sent += try own.recover(entry.messages)
-            } else if let sink = plan.sinks.first(where: { $0.name == entry.sink && KafkaConnector.isExactlyOnce($0) })
-            {
+            if let sink = plan.sinks.first(where: { $0.name == entry.sink && KafkaConnector.isExactlyOnce($0) }) {
                 // The run before had more shards.
+                guard entry.shard >= shards.count else { continue }
                 let outbox = try KafkaConnector.makeOutbox(
                     plan: sink, pipeline: plan.name, clock: options.clock, log: options.log, shard: entry.shard)
                 outbox.incarnation = postgres.incarnation
@@ -93,6 +94,7 @@ struct Takeover {
                 )
             }
         }
+        guard !stored.isEmpty else { return }
         try postgres.forgetStoredMessages()
         options.log(.info, "sent messages that an earlier run had left", ["messages": String(sent)])
     }

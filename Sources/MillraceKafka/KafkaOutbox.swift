@@ -76,7 +76,8 @@ public final class KafkaOutbox: SinkSession, Outbox {
             offsets: [GroupOffset(place: place, offset: sequence + 1, metadata: "millrace 1 \(incarnation)")])
     }
 
-    /// Sends what an earlier run had stored in the database and not relayed yet. Waits; before the first row is written.
+    /// Connects, and sends what an earlier run had stored in the database and not relayed yet. Waits; before the first row is
+    /// written.
     ///
     /// - Parameter messages: what is stored for this sink and shard, ascending.
     /// - Returns: how many messages were still to be sent.

@@ -11,9 +11,11 @@ import Synchronization
 /// shard hands over units, numbered ascending, and hears through `descriptor` how far they are in Kafka for good. What has
 /// gathered while one transaction ran is the next. Idle, the thread sleeps.
 ///
-/// - Note: `@unchecked Sendable`: `state` and `completed` guard themselves; `client` is used by one thread at a time, by the
-///   one that called `initialize` or `deliver` before `submit` was called first, from then on by the thread. The exceptions
-///   are calls that librdkafka allows from any thread, such as asking for metadata.
+/// `initialize` comes first, then perhaps `deliver`, then `submit` only.
+///
+/// - Note: `@unchecked Sendable`: `state` and `newest` guard themselves; `client` and what belongs to transactions is used by
+///   the caller until the first `submit`, and from then on by the thread. The exceptions are calls that librdkafka allows
+///   from any thread, such as asking for metadata.
 final class TransactionalProducer: @unchecked Sendable {
     struct Unit: Sendable {
         var number: Int64
@@ -143,7 +145,6 @@ final class TransactionalProducer: @unchecked Sendable {
                 continue
             }
             do throws(Failure) {
-                if !isInitialized { try initialize(until: nil) }
                 try transact(units, until: nil)
             } catch {
                 if case .final(let diagnostic) = error { state.withLock { $0.failure = diagnostic } }
@@ -190,7 +191,13 @@ final class TransactionalProducer: @unchecked Sendable {
 
     private func diagnostic(_ failure: Failure) -> Diagnostic {
         if case .final(let diagnostic) = failure { return diagnostic }
-        return client.unreachable()
+        guard !isInitialized, client.requestTopics(named: topic, timeoutMilliseconds: 2_000).topics != nil else {
+            return client.unreachable()
+        }
+        return Diagnostic(
+            "the Kafka brokers of \(client.events.object) answer, but do not take up transactions",
+            hint: "A broker that has none needs 'sink.delivery-guarantee' = 'at-least-once'; a cluster that has just started"
+                + " may need a moment.", fault: .external)
     }
 
     private func initialize(until deadline: Deadline?) throws(Failure) {
@@ -239,16 +246,17 @@ final class TransactionalProducer: @unchecked Sendable {
     private func attempt(_ units: [Unit], until deadline: Deadline?) throws(Failure) {
         refusal = nil
         try complete("begin a transaction", until: deadline) { rd_kafka_begin_transaction(client.raw) }
-        Failpoint.reach("kafka-begun")
+        let hasMessages = units.contains { $0.block != nil }
+        if hasMessages { Failpoint.reach("kafka-begun") }
         for unit in units { if let block = unit.block { try produce(block) } }
         try sendOffsets(units, until: deadline)
         // A flush wakes the broker's thread, which otherwise looks only every 10 ms whether its partitions have been added
         // to the transaction. After an outage the commit's own waiting is enough.
         var flushes = 0
         while rd_kafka_flush(client.raw, 1) != RD_KAFKA_RESP_ERR_NO_ERROR, flushes < 100 { flushes += 1 }
-        Failpoint.reach("kafka-produced")
+        if hasMessages { Failpoint.reach("kafka-produced") }
         try complete("commit a transaction", until: deadline) { rd_kafka_commit_transaction(client.raw, 1_000) }
-        Failpoint.reach("kafka-committed")
+        if hasMessages { Failpoint.reach("kafka-committed") }
     }
 
     private func produce(_ block: MessageBlock) throws(Failure) {

@@ -122,6 +122,7 @@ import Testing
         let once = plan(broker, ["sink.delivery-guarantee": "exactly-once"])
         let session = try KafkaConnector.makeCheckpointSession(
             plan: once, pipeline: "p", limits: Limits(), clock: SystemClock(), log: .silent)
+        _ = try KafkaCheckpoint.open([session], sources: [], fingerprint: "f", resetState: false, log: .silent)
         let sink = try session.makeSink(once, formats: FakeFormats(), shard: 0)
         let (rows, arena) = batch([
             [.integer(1), .string("x"), .integer(1_700_000_000_123_000), .map([(.string("n"), .bytes(text("v")))])],
