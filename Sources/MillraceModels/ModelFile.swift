@@ -63,7 +63,8 @@ enum ModelFile {
         }
         throw Diagnostic(
             "\(label): \"\(folder)\" is a directory without a model file", at: range,
-            hint: "Give the file itself, a SavedModel folder (with saved_model.pb), or an MLflow folder with model.onnx, "
+            hint:
+                "Give the file itself, a SavedModel folder (with saved_model.pb), or an MLflow folder with model.onnx, "
                 + "model.ubj, model.json or model.lgb.")
     }
 

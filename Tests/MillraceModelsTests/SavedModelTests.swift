@@ -41,7 +41,8 @@ struct SavedModelTests {
         other.cells[1] = rows.cells[1].map { cell in
             if case .double(let x) = cell { .integer(Int64(x)) } else { cell }
         }
-        expectClose(try other.score(load("natality/savedmodel_mlp", other.fields, outputs), outputs: outputs)[0], "tf_mlp")
+        expectClose(
+            try other.score(load("natality/savedmodel_mlp", other.fields, outputs), outputs: outputs)[0], "tf_mlp")
     }
 
     @Test func stringInputsBindByName() throws {

@@ -169,8 +169,9 @@ final class SavedModel: Model {
         guard inputs.count == 1 else {
             throw Diagnostic(
                 "\(label): INPUT does not have the names of the model's inputs",
-                hint: "The inputs of a SavedModel have no order. Name the INPUT columns \(FeatureBinding.list(inputNames)), "
-                    + "or give the names you use, in this order, in option \"features\".")
+                hint: "The inputs of a SavedModel have no order. Name the INPUT columns "
+                    + "\(FeatureBinding.list(inputNames)), or give the names you use, in this order, in option \"features\"."
+            )
         }
         return Array(columns.fields.indices)
     }

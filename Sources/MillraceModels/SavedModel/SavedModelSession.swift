@@ -98,7 +98,8 @@ final class SavedModelSession: @unchecked Sendable {
             outputPorts.append(ports[index])
         }
         // An empty string may be no word of the model's vocabulary; then the declared shapes have to do.
-        if let failure = trial.failure, failure.code == 9 || outputs.isEmpty || !inputs.contains(where: { $0.element == .string }) {
+        let takesText = inputs.contains { $0.element == .string }
+        if let failure = trial.failure, failure.code == 9 || outputs.isEmpty || !takesText {
             throw SavedModelSession.failed(failure.code, failure.text, label: label, path: path)
         }
         guard !outputs.isEmpty else {

@@ -63,8 +63,9 @@ enum SavedModelFile {
         guard !tags.isEmpty else { throw .damaged("it has no graph") }
         throw .unsupported(
             "it has no graph with the tag \"\(tag)\"",
-            hint: "It has graphs tagged \(tags.map { "{" + $0.joined(separator: ", ") + "}" }.joined(separator: ", ")). "
-                + "Export it for serving.")
+            hint: "Its graphs are tagged "
+                + tags.map { "{" + $0.joined(separator: ", ") + "}" }.joined(separator: ", ")
+                + ". Export it for serving.")
     }
 
     private static func metaGraph(_ message: ProtobufReader) throws(ModelFileFault) -> (
