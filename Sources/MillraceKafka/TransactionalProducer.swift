@@ -44,7 +44,8 @@ final class TransactionalProducer: @unchecked Sendable {
     private let state = Mutex(State())
     private let newest = Atomic<Int64>(-1)
     private var thread: NamedThread?
-    private var isInitialized = false
+    /// Of a step that is tried again.
+    private var lastReason: String?
     private var isClosed = false
     /// Of the thread that runs transactions.
     private let topics: ProducerTopics
@@ -191,12 +192,13 @@ final class TransactionalProducer: @unchecked Sendable {
 
     private func diagnostic(_ failure: Failure) -> Diagnostic {
         if case .final(let diagnostic) = failure { return diagnostic }
-        guard !isInitialized, client.requestTopics(named: topic, timeoutMilliseconds: 2_000).topics != nil else {
+        guard let lastReason, client.requestTopics(named: topic, timeoutMilliseconds: 2_000).topics != nil else {
             return client.unreachable()
         }
         return Diagnostic(
-            "the Kafka brokers of \(client.events.object) answer, but do not take up transactions",
-            hint: "A broker that has none needs 'sink.delivery-guarantee' = 'at-least-once'; a cluster that has just started"
+            "the Kafka brokers of \(client.events.object) answer, but not to transactions: \(lastReason)",
+            hint:
+                "A broker that has none needs 'sink.delivery-guarantee' = 'at-least-once'; a cluster that has just started"
                 + " may need a moment.", fault: .external)
     }
 
@@ -212,7 +214,6 @@ final class TransactionalProducer: @unchecked Sendable {
             try checkEnd(deadline)
             Deadline.pause(milliseconds: 30)
         }
-        isInitialized = true
     }
 
     private func transact(_ units: [Unit], until deadline: Deadline?) throws(Failure) {
@@ -323,6 +324,7 @@ final class TransactionalProducer: @unchecked Sendable {
             if isFatal || !mustAbort && !mayRetry { throw .final(failure(text, code)) }
             if let failure = client.events.failure { throw .final(failure) }
             if mustAbort { throw .abort(text) }
+            lastReason = text
             try checkEnd(deadline)
             Deadline.pause(milliseconds: 5)
         }
