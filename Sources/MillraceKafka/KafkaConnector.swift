@@ -66,7 +66,8 @@ public enum KafkaConnector {
             default: "at-least-once", "exactly-once writes in Kafka transactions: about 3 ms more until a row is seen"),
         OptionDescriptor(
             "sink.transactional-id-prefix", .string,
-            "Begins the transactional ids of exactly-once and the groups of its positions; default millrace-<pipeline>"),
+            "Begins the transactional ids of exactly-once and the groups of its positions; default: millrace-, pipeline's name"
+        ),
     ]
 
     /// The source of one shard. Does not connect; see `KafkaSource.init`.
