@@ -2,7 +2,7 @@
 .PHONY: help deps tensorflow build demo test bench bench-micro lint clean
 .DEFAULT_GOAL := help
 
-DEMO ?= baby_weight
+DEMO ?= fraud
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -16,7 +16,7 @@ tensorflow: ## fetch TensorFlow's C library (850 MB) into .deps, for 'provider' 
 build: deps ## release build: .build/release/millrace
 	swift build -c release --product millrace
 
-demo: build ## a live pipeline on an embedded broker and a private PostgreSQL: make demo DEMO=sales_by_region
+demo: build ## a live pipeline on an embedded broker and a private PostgreSQL: make demo DEMO=baby_weight
 	@if [ "$(DEMO)" = flights ]; then Scripts/fetch-flights; fi
 	.build/release/millrace demo $(DEMO)
 

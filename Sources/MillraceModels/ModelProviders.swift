@@ -116,7 +116,6 @@ public enum ModelProviders {
                 "\(label): file \"\(path)\" has version \(hash.prefix(16)), not \(wanted)", at: range,
                 hint: "Option \"version\" pins the file by its SHA-256; change it when the new file is meant.")
         }
-        let version = String(hash.prefix(16))
         let names = (options["features"] ?? "").split(separator: ",").map { part in
             String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         }
@@ -134,12 +133,12 @@ public enum ModelProviders {
             case .savedModel:
                 return try SavedModel(
                     path: path, file: bytes, signature: options["signature"] ?? "serving_default", label: label,
-                    version: version, features: names, nullFails: nullFails,
+                    version: hash, features: names, nullFails: nullFails,
                     runtimeLibrary: options["runtime-library"], declaredInputs: declaredInputs)
             case .onnx:
                 return try OnnxModel(
                     path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label,
-                    version: version,
+                    version: hash,
                     featureNames: names, nullFails: nullFails, declaredInputs: declaredInputs)
             case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
             case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))
@@ -151,7 +150,7 @@ public enum ModelProviders {
                     at: range)
             }
             return try ForestModel(
-                ensemble, label: label, version: version, featureNames: names,
+                ensemble, label: label, version: hash, featureNames: names,
                 givesMargin: options["output"]?.lowercased() == "margin", nullFails: nullFails)
         } catch let fault as ModelFileFault {
             throw fault.diagnostic(path: path, range: range)

@@ -10,6 +10,7 @@ import Synchronization
 final class SavedModel: Model {
     let signature: ModelSignature
     let version: String
+    let contentHash: String
     let label: String
     let nullFails: Bool
     private let path: String
@@ -66,7 +67,8 @@ final class SavedModel: Model {
         self.takesOneRow = takesOneRow
         self.path = path
         self.label = label
-        self.version = version
+        self.version = String(version.prefix(16))
+        contentHash = version
         self.nullFails = nullFails
         self.runtimeLibrary = runtimeLibrary
         inputNames = columns.map(\.name)
