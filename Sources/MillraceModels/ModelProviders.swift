@@ -34,7 +34,10 @@ public enum ModelProviders {
         common + [
             OptionDescriptor(
                 "runtime-library", .string,
-                "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)")
+                "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)"),
+            OptionDescriptor(
+                "runtime", .choice(["auto", "native", "onnxruntime"]), default: "auto",
+                "Who evaluates the file: \"auto\" is \"native\" for one tree ensemble, ONNX Runtime for the rest"),
         ]
 
     public static let descriptors: [ModelProviderDescriptor] = [
@@ -115,10 +118,9 @@ public enum ModelProviders {
             let ensemble: TreeEnsemble
             switch format {
             case .onnx:
-                return try OnnxModel(
-                    path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label,
-                    version: version,
-                    featureNames: names, nullFails: nullFails, declaredInputs: declaredInputs)
+                return try openONNX(
+                    bytes, path: path, options: options, label: label, version: version, featureNames: names,
+                    range: range, declaredInputs: declaredInputs)
             case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
             case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))
             case .lightGBM: ensemble = try LightGBMReader.read(bytes)
@@ -138,5 +140,37 @@ public enum ModelProviders {
         } catch {
             throw Diagnostic("\(label): could not load \"\(path)\"", at: range, fault: .bug)
         }
+    }
+
+    /// Natively when the graph is one tree ensemble, else in ONNX Runtime.
+    private static func openONNX(
+        _ bytes: [UInt8], path: String, options: [String: String], label: String, version: String,
+        featureNames: [String], range: SourceRange, declaredInputs: Int?
+    ) throws -> any Model {
+        let runtime = options["runtime"]?.lowercased() ?? "auto"
+        let nullFails = options["nulls"]?.lowercased() == "error"
+        var reason: String?
+        if runtime != "onnxruntime" {
+            switch OnnxTrees.recognize(bytes, names: featureNames, declared: declaredInputs) {
+            case .trees(let ensemble, let interface):
+                guard featureNames.isEmpty || featureNames.count == interface.inputs.count else {
+                    throw Diagnostic(
+                        "\(label): option \"features\" names \(featureNames.count) features, the file wants "
+                            + "\(interface.inputs.count)", at: range)
+                }
+                return try ForestModel(
+                    ensemble, label: label, version: version, featureNames: [], givesMargin: false,
+                    nullFails: nullFails, interface: interface)
+            case .other(let why): reason = why
+            }
+        }
+        if runtime == "native" {
+            throw Diagnostic(
+                "\(label): \"\(path)\" needs ONNX Runtime: \(reason ?? "it is no tree ensemble")", at: range,
+                hint: "Leave option \"runtime\" out.")
+        }
+        return try OnnxModel(
+            path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label, version: version,
+            featureNames: featureNames, nullFails: nullFails, declaredInputs: declaredInputs)
     }
 }

@@ -146,38 +146,19 @@ final class OnnxModel: Model, @unchecked Sendable {
     }
 
     private func cells(_ field: Field, _ element: OnnxElement) throws(Diagnostic) -> OnnxScorer.Cells {
-        switch element {
-        case .float, .double:
-            guard let source = NumericSource(field.type) else {
-                throw FeatureBinding.wrongType(field, wanted: "a number", model: label)
-            }
-            return .number(source)
-        case .int32, .int64:
-            guard field.type.isInteger || field.type == .boolean else {
-                throw FeatureBinding.wrongType(field, wanted: "a whole number", model: label)
-            }
-            return .integer
-        case .bool:
-            guard field.type == .boolean else {
-                throw FeatureBinding.wrongType(field, wanted: "BOOLEAN", model: label)
-            }
-            return .integer
-        case .string:
-            guard field.type.isCharacter else {
-                throw FeatureBinding.wrongType(field, wanted: "a string", model: label)
-            }
-            return .text
+        if let wanted = element.problem(with: field.type) {
+            throw FeatureBinding.wrongType(field, wanted: wanted, model: label)
+        }
+        return switch element {
+        case .float, .double: .number(NumericSource(field.type)!)
+        case .int32, .int64, .bool: .integer
+        case .string: .text
         }
     }
 
     private func checkOutput(_ field: Field, _ element: OnnxElement) throws(Diagnostic) {
-        let fits =
-            switch element {
-            case .float, .double: field.type.isApproximate
-            case .int32, .int64: field.type.isInteger || field.type.isApproximate
-            case .bool: field.type == .boolean
-            case .string: field.type == .string
-            }
-        guard fits else { throw OutputBinding.wrongType(field, wanted: "\(element.type)", model: label) }
+        guard element.fits(output: field.type) else {
+            throw OutputBinding.wrongType(field, wanted: "\(element.type)", model: label)
+        }
     }
 }
