@@ -55,6 +55,7 @@ enum ModelFile {
     }
 
     private static func fileInFolder(_ folder: String, label: String, range: SourceRange) throws(Diagnostic) -> String {
+        if MLflowFolder.isOne(folder) { return try MLflowFolder(folder, label: label, range: range).artifact }
         if kind(folder + "/saved_model.pb") == .file {
             throw Diagnostic(
                 "\(label): \"\(folder)\" is a TensorFlow SavedModel, which no provider reads", at: range,

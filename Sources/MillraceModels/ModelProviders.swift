@@ -40,7 +40,11 @@ public enum ModelProviders {
                 "Who evaluates the file: \"auto\" is \"native\" for one tree ensemble, ONNX Runtime for the rest"),
         ]
 
+    /// Every option of a provider: which provider it is shows when the file is opened.
+    private static let any = trees + onnx.filter { option in !trees.contains { $0.name == option.name } }
+
     public static let descriptors: [ModelProviderDescriptor] = [
+        ModelProviderDescriptor(name: ModelProviderDescriptor.automatic, options: any),
         ModelProviderDescriptor(name: "onnx", options: onnx),
         ModelProviderDescriptor(name: "xgboost", options: trees),
         ModelProviderDescriptor(name: "lightgbm", options: trees),
@@ -60,10 +64,15 @@ public enum ModelProviders {
                     hint: NearestName.hint(plan.provider, in: descriptors.map(\.name))
                         ?? "Providers are \(descriptors.map(\.name).joined(separator: ", ")).")
             }
+            var provider = descriptor.name
             let given = try ModelFile.locate(
                 plan.options["path"] ?? "", baseDirectory: baseDirectory, label: label, range: plan.range)
+            if provider == ModelProviderDescriptor.automatic {
+                provider = try self.provider(of: given, label: label, range: plan.range)
+                try checkOptions(plan.options, of: provider, label: label, range: plan.range)
+            }
             let model = try open(
-                path: given, provider: descriptor.name, options: plan.options, label: label, range: plan.range,
+                path: given, provider: provider, options: plan.options, label: label, range: plan.range,
                 declaredInputs: plan.inputs.count)
             // Makes the checks of the real scorers before anything connects.
             _ = try model.makeScorer(inputs: plan.inputs, outputs: plan.outputs, maxRows: 1)
@@ -75,20 +84,45 @@ public enum ModelProviders {
         }
     }
 
-    /// Opens a model file by itself, for `millrace model inspect`. The provider is found by the content of the file.
-    public static func inspect(path: String) throws(Diagnostic) -> (provider: String, model: any Model) {
+    /// Opens a model file by itself, for `millrace model`. The provider is found by the content of the file.
+    public static func inspect(path: String, options: [String: String] = [:]) throws(Diagnostic) -> (
+        provider: String, model: any Model
+    ) {
         let label = "model"
         let path = try ModelFile.locate(path, baseDirectory: "", label: label, range: .none)
-        let bytes = try ModelFile.read(path, label: label, range: .none)
-        let provider: String
-        do throws(ModelFileFault) {
-            provider = try ModelFile.format(bytes, path: path).provider
-        } catch {
-            throw error.diagnostic(path: path, range: .none)
-        }
+        let provider = try provider(of: path, label: label, range: .none)
+        try checkOptions(options, of: provider, label: label, range: .none)
         let model = try open(
-            path: path, provider: provider, options: [:], label: label, range: .none, declaredInputs: nil)
+            path: path, provider: provider, options: options, label: label, range: .none, declaredInputs: nil)
         return (provider, model)
+    }
+
+    /// What the MLflow folder of a model says: its columns, empty without a signature, and facts.
+    public static func mlflow(path: String) -> (inputs: [ModelSignature.Column], facts: [String])? {
+        guard let file = try? ModelFile.locate(path, baseDirectory: "", label: "model", range: .none),
+            let folder = MLflowFolder.around(file)
+        else { return nil }
+        return (folder.inputs, folder.facts)
+    }
+
+    private static func provider(of path: String, label: String, range: SourceRange) throws(Diagnostic) -> String {
+        let bytes = try ModelFile.read(path, label: label, range: range)
+        do throws(ModelFileFault) {
+            return try ModelFile.format(bytes, path: path).provider
+        } catch {
+            throw error.diagnostic(path: path, range: range)
+        }
+    }
+
+    private static func checkOptions(
+        _ options: [String: String], of provider: String, label: String, range: SourceRange
+    ) throws(Diagnostic) {
+        guard let descriptor = descriptors.first(where: { $0.name == provider }) else { return }
+        for name in options.keys.sorted() where !descriptor.options.contains(where: { $0.name == name }) {
+            throw Diagnostic(
+                "\(label): option \"\(name)\" is not one of provider \"\(provider)\", which the file is for", at: range,
+                hint: "The options are \(descriptor.options.map(\.name).joined(separator: ", ")).")
+        }
     }
 
     private static func open(
@@ -106,6 +140,8 @@ public enum ModelProviders {
         let names = (options["features"] ?? "").split(separator: ",").map { part in
             String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         }
+        // An MLflow signature names what a file without names leaves open.
+        let signed = MLflowFolder.around(path)?.inputs.map(\.name) ?? []
         let nullFails = options["nulls"]?.lowercased() == "error"
         do {
             let format = try ModelFile.format(bytes, path: path)
@@ -115,15 +151,18 @@ public enum ModelProviders {
                     at: range,
                     hint: "Set 'provider' = '\(format.provider)'.")
             }
-            let ensemble: TreeEnsemble
+            var ensemble: TreeEnsemble
             switch format {
             case .onnx:
                 return try openONNX(
                     bytes, path: path, options: options, label: label, version: version, featureNames: names,
-                    range: range, declaredInputs: declaredInputs)
+                    signedNames: signed, range: range, declaredInputs: declaredInputs)
             case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
             case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))
             case .lightGBM: ensemble = try LightGBMReader.read(bytes)
+            }
+            if ensemble.featureNames.isEmpty, names.isEmpty, signed.count == ensemble.featureCount {
+                ensemble.featureNames = signed
             }
             if ensemble.featureNames.isEmpty, !names.isEmpty, names.count != ensemble.featureCount {
                 throw Diagnostic(
@@ -145,13 +184,13 @@ public enum ModelProviders {
     /// Natively when the graph is one tree ensemble, else in ONNX Runtime.
     private static func openONNX(
         _ bytes: [UInt8], path: String, options: [String: String], label: String, version: String,
-        featureNames: [String], range: SourceRange, declaredInputs: Int?
+        featureNames: [String], signedNames: [String], range: SourceRange, declaredInputs: Int?
     ) throws -> any Model {
         let runtime = options["runtime"]?.lowercased() ?? "auto"
         let nullFails = options["nulls"]?.lowercased() == "error"
         var reason: String?
         if runtime != "onnxruntime" {
-            switch OnnxTrees.recognize(bytes, names: featureNames, declared: declaredInputs) {
+            switch OnnxTrees.recognize(bytes, names: featureNames, signedNames: signedNames, declared: declaredInputs) {
             case .trees(let ensemble, let interface):
                 guard featureNames.isEmpty || featureNames.count == interface.inputs.count else {
                     throw Diagnostic(
@@ -171,6 +210,6 @@ public enum ModelProviders {
         }
         return try OnnxModel(
             path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label, version: version,
-            featureNames: featureNames, nullFails: nullFails, declaredInputs: declaredInputs)
+            featureNames: featureNames, signedNames: signedNames, nullFails: nullFails, declaredInputs: declaredInputs)
     }
 }

@@ -25,7 +25,8 @@ final class OnnxModel: Model, @unchecked Sendable {
     let outputNames: [UnsafeMutablePointer<CChar>]
 
     init(
-        path: String, library: OrtLibrary, label: String, version: String, featureNames: [String], nullFails: Bool,
+        path: String, library: OrtLibrary, label: String, version: String, featureNames: [String],
+        signedNames: [String], nullFails: Bool,
         declaredInputs: Int?
     ) throws(Diagnostic) {
         let session = try OnnxModel.session(path: path, library: library, label: label)
@@ -34,6 +35,7 @@ final class OnnxModel: Model, @unchecked Sendable {
         let graph = OnnxGraph(library: library, session: session, label: label)
         let metadata = try graph.metadata()
         var names = featureNames.isEmpty ? metadata.featureNames : featureNames
+        if names.isEmpty { names = signedNames }
         let (inputs, takesOneRow) = try graph.inputs(declared: names.isEmpty ? declaredInputs : names.count)
         let (outputs, ignored) = try graph.outputs(inputs: inputs, takesOneRow: takesOneRow)
         guard !outputs.isEmpty else {

@@ -37,15 +37,19 @@ struct OnnxTrees {
 
     /// - Parameters:
     ///   - names: names of the features, of option `features`; empty for those of the file.
+    ///   - signedNames: names for a file without any, of the MLflow signature.
     ///   - declared: INPUT columns, for a file that leaves the number of features open.
-    static func recognize(_ bytes: [UInt8], names: [String], declared: Int?) -> Recognition {
+    static func recognize(_ bytes: [UInt8], names: [String], signedNames: [String] = [], declared: Int?)
+        -> Recognition
+    {
         do {
             let file = try OnnxFile(bytes)
             guard file.nodes.contains(where: { $0.operation.hasPrefix("TreeEnsemble") }) else {
                 return .other("its graph has no tree ensemble")
             }
             var graph = OnnxTrees(file: file)
-            return try graph.read(names: names.isEmpty ? file.featureNames : names, declared: declared)
+            let stored = file.featureNames.isEmpty ? signedNames : file.featureNames
+            return try graph.read(names: names.isEmpty ? stored : names, declared: declared)
         } catch let refused as Refused {
             return .other(refused.reason)
         } catch let ModelFileFault.damaged(reason) {
