@@ -1,8 +1,8 @@
 public import MillraceCore
 public import MillraceRuntime
 
-/// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively) and `onnx`
-/// (ONNX Runtime, loaded when the first ONNX model is).
+/// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively), `onnx`
+/// (ONNX Runtime, loaded when the first ONNX model is) and `savedmodel` (TensorFlow's C library, loaded likewise).
 ///
 /// INPUT columns bind by position. OUTPUT columns bind by name when all their names are outputs of the file, else by
 /// position. Outputs are flattened: a tensor `probabilities` of two columns is `probabilities_0`, `probabilities_1`; a map
@@ -40,14 +40,27 @@ public enum ModelProviders {
                 "Who evaluates the file: \"auto\" is \"native\" for one tree ensemble, ONNX Runtime for the rest"),
         ]
 
+    private static let savedModel =
+        common + [
+            OptionDescriptor(
+                "signature", .string, default: "serving_default", "Name of the SavedModel's signature that is called"),
+            OptionDescriptor(
+                "runtime-library", .string,
+                "Path of libtensorflow_cc or libtensorflow, or of its directory (default: MILLRACE_LIBTENSORFLOW, then "
+                    + "the usual places)"),
+        ]
+
     /// Every option of a provider: which provider it is shows when the file is opened.
-    private static let any = trees + onnx.filter { option in !trees.contains { $0.name == option.name } }
+    private static let any = (onnx + savedModel).reduce(into: trees) { all, option in
+        if !all.contains(where: { $0.name == option.name }) { all.append(option) }
+    }
 
     public static let descriptors: [ModelProviderDescriptor] = [
         ModelProviderDescriptor(name: ModelProviderDescriptor.automatic, options: any),
         ModelProviderDescriptor(name: "onnx", options: onnx),
         ModelProviderDescriptor(name: "xgboost", options: trees),
         ModelProviderDescriptor(name: "lightgbm", options: trees),
+        ModelProviderDescriptor(name: "savedmodel", options: savedModel),
     ]
 
     /// Loads and warms the model of a plan and checks INPUT and OUTPUT against the file.
@@ -106,6 +119,7 @@ public enum ModelProviders {
     }
 
     private static func provider(of path: String, label: String, range: SourceRange) throws(Diagnostic) -> String {
+        if ModelFolder.isSavedModel(path) { return "savedmodel" }
         let bytes = try ModelFile.read(path, label: label, range: range)
         do throws(ModelFileFault) {
             return try ModelFile.format(bytes, path: path).provider
@@ -118,7 +132,8 @@ public enum ModelProviders {
         _ options: [String: String], of provider: String, label: String, range: SourceRange
     ) throws(Diagnostic) {
         guard let descriptor = descriptors.first(where: { $0.name == provider }) else { return }
-        for name in options.keys.sorted() where !descriptor.options.contains(where: { $0.name == name }) {
+        let known = descriptor.options + OptionDescriptor.model
+        for name in options.keys.sorted() where !known.contains(where: { $0.name == name }) {
             throw Diagnostic(
                 "\(label): option \"\(name)\" is not one of provider \"\(provider)\", which the file is for", at: range,
                 hint: "The options are \(descriptor.options.map(\.name).joined(separator: ", ")).")
@@ -129,14 +144,14 @@ public enum ModelProviders {
         path: String, provider: String, options: [String: String], label: String, range: SourceRange,
         declaredInputs: Int?
     ) throws(Diagnostic) -> any Model {
-        let bytes = try ModelFile.read(path, label: label, range: range)
-        let hash = Digest.sha256Hex(bytes)
+        let isSavedModel = ModelFolder.isSavedModel(path)
+        let bytes = try ModelFile.read(isSavedModel ? path + "/saved_model.pb" : path, label: label, range: range)
+        let hash = isSavedModel ? try ModelFolder.hash(path, label: label, range: range) : Digest.sha256Hex(bytes)
         if let wanted = options["version"]?.lowercased(), !wanted.isEmpty, !hash.hasPrefix(wanted) {
             throw Diagnostic(
                 "\(label): file \"\(path)\" has version \(hash.prefix(16)), not \(wanted)", at: range,
                 hint: "Option \"version\" pins the file by its SHA-256; change it when the new file is meant.")
         }
-        let version = String(hash.prefix(16))
         let names = (options["features"] ?? "").split(separator: ",").map { part in
             String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         }
@@ -144,18 +159,23 @@ public enum ModelProviders {
         let signed = MLflowFolder.around(path)?.inputs.map(\.name) ?? []
         let nullFails = options["nulls"]?.lowercased() == "error"
         do {
-            let format = try ModelFile.format(bytes, path: path)
+            let format = isSavedModel ? .savedModel : try ModelFile.format(bytes, path: path)
             guard format.provider == provider else {
                 throw Diagnostic(
-                    "\(label): file \"\(path)\" is \(format.rawValue), not a file of provider \"\(provider)\"",
+                    "\(label): \(isSavedModel ? "folder" : "file") \"\(path)\" is \(format.rawValue), not one of provider \"\(provider)\"",
                     at: range,
                     hint: "Set 'provider' = '\(format.provider)'.")
             }
             var ensemble: TreeEnsemble
             switch format {
+            case .savedModel:
+                return try SavedModel(
+                    path: path, file: bytes, signature: options["signature"] ?? "serving_default", label: label,
+                    version: hash, features: names, nullFails: nullFails,
+                    runtimeLibrary: options["runtime-library"], declaredInputs: declaredInputs)
             case .onnx:
                 return try openONNX(
-                    bytes, path: path, options: options, label: label, version: version, featureNames: names,
+                    bytes, path: path, options: options, label: label, version: hash, featureNames: names,
                     signedNames: signed, range: range, declaredInputs: declaredInputs)
             case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
             case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))
@@ -170,7 +190,7 @@ public enum ModelProviders {
                     at: range)
             }
             return try ForestModel(
-                ensemble, label: label, version: version, featureNames: names,
+                ensemble, label: label, version: hash, featureNames: names,
                 givesMargin: options["output"]?.lowercased() == "margin", nullFails: nullFails)
         } catch let fault as ModelFileFault {
             throw fault.diagnostic(path: path, range: range)
