@@ -1,6 +1,6 @@
 import CLibpq
 public import MillraceCore
-public import MillraceRuntime
+import MillraceRuntime
 
 /// Messages for other systems that commit with the rows: `millrace.outbox`.
 extension PostgresSession {
