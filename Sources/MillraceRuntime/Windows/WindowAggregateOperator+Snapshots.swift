@@ -36,10 +36,13 @@ extension WindowAggregateOperator: StatefulOperator {
         parts?.write(to: buffer)
     }
 
-    /// - Parameter onlyNewer: leaves alone what is further on.
-    private func readHeader(_ reader: inout StateReader, onlyNewer: Bool) {
-        watermark = max(watermark, reader.signed())
-        parts?.read(from: &reader, onlyNewer: onlyNewer)
+    /// - Parameter isOfLog: time goes back to where it stood then: rows that follow are judged as they were. A snapshot may be
+    ///   newer than they are.
+    private func readHeader(_ reader: inout StateReader, isOfLog: Bool) {
+        let stored = reader.signed()
+        newestStored = max(newestStored, stored)
+        watermark = isOfLog ? stored : max(watermark, stored)
+        parts?.read(from: &reader, onlyNewer: !isOfLog)
         if let parts { accumulators.epoch = parts.epoch }
     }
 
@@ -85,7 +88,7 @@ extension WindowAggregateOperator: StatefulOperator {
 
     package func restore(group: Int, from snapshot: ByteRef) throws(Diagnostic) {
         var reader = StateReader(snapshot)
-        readHeader(&reader, onlyNewer: true)
+        readHeader(&reader, isOfLog: false)
         while !reader.isAtEnd {
             guard let key = reader.read({ keys.intern(from: &$0) }) else { break }
             for _ in 0..<reader.count() where !reader.isDamaged {
@@ -112,7 +115,7 @@ extension WindowAggregateOperator: StatefulOperator {
 
     package func restore(changes: ByteRef, isInSnapshot: (_ group: Int) -> Bool) throws(Diagnostic) {
         var reader = StateReader(changes)
-        readHeader(&reader, onlyNewer: false)
+        readHeader(&reader, isOfLog: true)
         let context = ShardContext(clock: SystemClock())
         defer { skipped = nil }
         findNextTimer()
@@ -143,6 +146,7 @@ extension WindowAggregateOperator: StatefulOperator {
     }
 
     package func endRestore() throws(Diagnostic) {
+        watermark = max(watermark, newestStored)
         findNextTimer()
         logHeader.clear()
         writeHeader(to: logHeader)

@@ -55,6 +55,8 @@ public final class WindowAggregateOperator: Operator {
     let logHeader = ByteBuffer(capacity: 48)
     /// Key groups that have changed since they were written whole.
     var changed = GroupSet()
+    /// The newest watermark of what was read back.
+    var newestStored = EventTime.none
     /// While the log is read back, by row: its group is whole without it. Nothing is emitted then.
     var skipped: [Bool]?
     /// The batch's source records, and the slot of the partition met last.
@@ -224,7 +226,7 @@ public final class WindowAggregateOperator: Operator {
             return true
         }
         guard skipped[row] else { return true }
-        if parts != nil {
+        if parts != nil, sessions == nil {
             let time = EventTime.milliseconds(fromMicroseconds: batch.columns[plan.timeColumn].ints[row])
             var end = parts!.sliceEnd(time)
             if case .attached(_, let column) = plan.window {
