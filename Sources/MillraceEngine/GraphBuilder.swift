@@ -70,7 +70,8 @@ struct GraphBuilder {
             })
         for index in recovery.stored.sorted() {
             guard let each = operators[index] as? any StatefulOperator else {
-                throw Diagnostic("the state of \(StateRecovery.name(of: index, in: plan)) cannot be stored", fault: .bug)
+                throw Diagnostic(
+                    "the state of \(StateRecovery.name(of: index, in: plan)) cannot be stored", fault: .bug)
             }
             graph.stateful.append(each)
             postgres?.stateOperators.append(StateRecovery.name(of: index, in: plan))

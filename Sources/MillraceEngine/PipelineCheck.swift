@@ -40,21 +40,25 @@ public enum PipelineCheck {
             instead = "Its state must be stored: remove SET 'state.snapshots' = 'off'."
         } else if node.isJoin, node.cannotBeReadAgain {
             instead =
-                "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one side a bounded table."
+                "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one"
+                + " side a bounded table."
         } else if case .over = node.kind, node.cannotBeReadAgain {
             instead =
-                "SET 'over.emit' = 'on-arrival', use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a window, or read a bounded source."
+                "SET 'over.emit' = 'on-arrival', use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a"
+                + " window, or read a bounded source."
         } else if node.cannotBeReadAgain {
             instead = "Add a window, read a bounded source, or write to a sink without positions, such as print."
         } else {
             instead = "Write the first result to a table and go on from there, or read a bounded source."
         }
-        return Diagnostic("\(name(node)) cannot be restarted exactly yet\(reason(plan, index, recovery))", hint: instead)
+        return Diagnostic(
+            "\(name(node)) cannot be restarted exactly yet\(reason(plan, index, recovery))", hint: instead)
     }
 
     private static func name(_ node: PlanNode) -> String {
         switch node.kind {
-        case .updatingAggregate(let plan): plan.aggregates.isEmpty ? "DISTINCT over a stream" : "GROUP BY without a window over a stream"
+        case .updatingAggregate(let plan):
+            plan.aggregates.isEmpty ? "DISTINCT over a stream" : "GROUP BY without a window over a stream"
         case .windowAggregate(let plan): plan.emit == nil ? "a window" : "a window with table.exec.emit"
         case .topN: "a rank without a window"
         case .limit: "LIMIT over a stream"

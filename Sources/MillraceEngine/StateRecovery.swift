@@ -32,7 +32,9 @@ struct StateRecovery {
             }
         }
         // Bounded topics: what is not stored starts over or is read again, as without this.
-        if !plan.hasUnboundedSource, needed.contains(where: { !StateRecovery.isImplemented(plan.nodes[$0]) }) { needed = [] }
+        if !plan.hasUnboundedSource, needed.contains(where: { !StateRecovery.isImplemented(plan.nodes[$0]) }) {
+            needed = []
+        }
         if plan.settings["state.snapshots"]?.lowercased() != "off" { stored = needed }
     }
 
@@ -65,7 +67,8 @@ extension PlanNode {
     /// Keeps something of its rows from batch to batch, other than what is read again anyway (static tables, caches).
     var holdsState: Bool {
         switch kind {
-        case .over, .windowAggregate, .windowRank, .sort, .streamJoin, .sessionAssign, .updatingAggregate, .topN, .limit,
+        case .over, .windowAggregate, .windowRank, .sort, .streamJoin, .sessionAssign, .updatingAggregate, .topN,
+            .limit,
             .processingTime:
             true
         default: false

@@ -141,7 +141,8 @@ enum StateSchema {
     static let partitionTypes = [TypeOID.int4, TypeOID.int4, TypeOID.text, TypeOID.text, TypeOID.int4]
 
     /// $1 pipeline, $2 sequence, $3 changes.
-    static let stateLog = "INSERT INTO millrace.state_log (pipeline, sequence, changes) VALUES ($1::text, $2::int8, $3::bytea)"
+    static let stateLog =
+        "INSERT INTO millrace.state_log (pipeline, sequence, changes) VALUES ($1::text, $2::int8, $3::bytea)"
 
     /// $1 pipeline, $2 sequence, then the columns of `snapshotTypes`.
     static let snapshots = """
@@ -152,7 +153,8 @@ enum StateSchema {
     static let snapshotTypes = [TypeOID.int4, TypeOID.int4, TypeOID.bytea]
 
     /// $1 pipeline, $2 and $3 the first and last sequence.
-    static let dropLog = "DELETE FROM millrace.state_log WHERE pipeline = $1::text AND sequence BETWEEN $2::int8 AND $3::int8"
+    static let dropLog =
+        "DELETE FROM millrace.state_log WHERE pipeline = $1::text AND sequence BETWEEN $2::int8 AND $3::int8"
 
     /// $1 pipeline, then the columns of `deadLetterTypes`.
     static let deadLetters = """

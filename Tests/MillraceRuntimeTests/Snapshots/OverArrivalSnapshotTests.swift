@@ -49,7 +49,8 @@ import Testing
         return (collected, state)
     }
 
-    @Test(arguments: 0..<6, [Int64?.none, 900, 5000]) func restartsGiveTheSameRows(_ select: Int, _ ttl: Int64?) throws {
+    @Test(arguments: 0..<6, [Int64?.none, 900, 5000]) func restartsGiveTheSameRows(_ select: Int, _ ttl: Int64?) throws
+    {
         var dropped = 0
         for seed in UInt64(1)...6 {
             let rows = Base.randomRows(seed, count: 400, spread: 1500)

@@ -100,8 +100,9 @@ import Testing
     @Test(
         arguments: WindowPropertyTests.kinds,
         [(false, Int64(0)), (true, 0), (false, 2500)]) func restartsEmitTheRestOnce(
-        _ window: WindowKind, _ how: (inParts: Bool, lateness: Int64)
-    ) throws {
+            _ window: WindowKind, _ how: (inParts: Bool, lateness: Int64)
+        ) throws
+    {
         if case .session = window, how.lateness > 0 { return }
         var dropped = 0
         for seed in UInt64(1)...8 {
