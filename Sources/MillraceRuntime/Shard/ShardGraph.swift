@@ -27,6 +27,8 @@ public struct ShardGraph {
     public var sessions: [any SinkSession]
     public var checkpoint: (any SinkSession)?
     public var lookups: [any LookupTable]
+    /// Operators whose state the checkpoint stores, in the order of the names that it was told.
+    package var stateful: [any StatefulOperator] = []
     /// The shard's place among several that aggregate over windows together; nil: it needs none.
     public var exchange: ExchangeMember?
 
