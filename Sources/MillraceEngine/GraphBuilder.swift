@@ -61,11 +61,12 @@ struct GraphBuilder {
             }
         }
         let windows = operators.compactMap { $0 as? WindowAggregateOperator }
-        let graph = ShardGraph(
+        var graph = ShardGraph(
             inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups,
             exchange: try exchange.map { exchange throws(Diagnostic) in
                 try ExchangeMember(exchange, shard: shard, windows: windows)
             })
+        graph.shard = shard
         return (graph, postgres)
     }
 
@@ -265,17 +266,5 @@ extension ExecutionPlan {
             if case .source(let source) = node.kind { result[source] = depths[index] }
         }
         return result
-    }
-
-    /// The watermark node of a source: its only consumer chain before any branch.
-    func watermarkNode(behind head: Int) -> Int? {
-        var node = head
-        while true {
-            let consumers = nodes.indices.filter { nodes[$0].inputs.contains(node) }
-            guard consumers.count == 1, let next = consumers.first else { return nil }
-            if case .watermark = nodes[next].kind { return next }
-            guard case .project = nodes[next].kind else { return nil }
-            node = next
-        }
     }
 }
