@@ -1,5 +1,5 @@
 # `make demo` runs the main job on embedded defaults; `make test` runs every test. See README.md.
-.PHONY: help deps build demo test bench bench-micro lint clean
+.PHONY: help deps tensorflow build demo test bench bench-micro lint clean
 .DEFAULT_GOAL := help
 
 DEMO ?= fraud
@@ -9,6 +9,9 @@ help: ## what there is
 
 deps: ## install what is missing (says what), fetch the ONNX Runtime library into .deps
 	Scripts/install-dependencies
+
+tensorflow: ## fetch TensorFlow's C library (850 MB) into .deps, for 'provider' = 'savedmodel'
+	Scripts/fetch-tensorflow
 
 build: deps ## release build: .build/release/millrace
 	swift build -c release --product millrace
