@@ -76,6 +76,7 @@ struct GraphBuilder {
             graph.stateful.append(each)
             postgres?.stateOperators.append(StateRecovery.name(of: index, in: plan))
         }
+        graph.shard = shard
         return (graph, postgres)
     }
 
@@ -274,17 +275,5 @@ extension ExecutionPlan {
             if case .source(let source) = node.kind { result[source] = depths[index] }
         }
         return result
-    }
-
-    /// The watermark node of a source: its only consumer chain before any branch.
-    func watermarkNode(behind head: Int) -> Int? {
-        var node = head
-        while true {
-            let consumers = nodes.indices.filter { nodes[$0].inputs.contains(node) }
-            guard consumers.count == 1, let next = consumers.first else { return nil }
-            if case .watermark = nodes[next].kind { return next }
-            guard case .project = nodes[next].kind else { return nil }
-            node = next
-        }
     }
 }
