@@ -11,6 +11,9 @@ extension PostgresSession {
         case partitions
         case outbox
         case relayed
+        case stateLog
+        case snapshots
+        case dropLog
     }
 
     func name(of statement: Statement) -> String {
@@ -22,6 +25,9 @@ extension PostgresSession {
         case .partitions: "millrace_partitions"
         case .outbox: "millrace_outbox"
         case .relayed: "millrace_relayed"
+        case .stateLog: "millrace_state_log"
+        case .snapshots: "millrace_snapshots"
+        case .dropLog: "millrace_drop_log"
         }
     }
 
@@ -34,6 +40,9 @@ extension PostgresSession {
         case .partitions: StateSchema.partitions
         case .outbox: StateSchema.outbox
         case .relayed: StateSchema.relayed
+        case .stateLog: StateSchema.stateLog
+        case .snapshots: StateSchema.snapshots
+        case .dropLog: StateSchema.dropLog
         }
     }
 
@@ -51,6 +60,9 @@ extension PostgresSession {
         if transaction.deadLetters.rows > 0 { guard prepareOnce(.deadLetters, raw) else { return false } }
         if transaction.partitions.rows > 0 { guard prepareOnce(.partitions, raw) else { return false } }
         if transaction.outbox.rows > 0 { guard prepareOnce(.outbox, raw) else { return false } }
+        if transaction.changes.count > 0 { guard prepareOnce(.stateLog, raw) else { return false } }
+        if transaction.snapshots.rows > 0 { guard prepareOnce(.snapshots, raw) else { return false } }
+        if transaction.dropped != nil { guard prepareOnce(.dropLog, raw) else { return false } }
         if prepared.count > known {
             guard PQpipelineSync(raw) == 1 else { return false }
             units.append(.prepare)
@@ -72,10 +84,16 @@ extension PostgresSession {
         let statements: [Statement] =
             [.checkpoint, .deadLetters, .partitions] + sinks.indices.map { .sink($0) }
             + updating.map { .deletion($0.index) } + (outboxes.isEmpty ? [] : [.outbox, .relayed])
+            + (stateOperators.isEmpty ? [] : [.stateLog, .snapshots, .dropLog])
         try connection.pipeline { raw in statements.allSatisfy { prepareOnce($0, raw) } }
         var plans: [(sql: String, parameters: [String?])] = [
             (explain(.checkpoint, parameterCount: 6 + StateSchema.pageTypes.count), [])
         ]
+        if !stateOperators.isEmpty {
+            plans.append((explain(.stateLog, parameterCount: 3), []))
+            plans.append((explain(.snapshots, parameterCount: 2 + StateSchema.snapshotTypes.count), []))
+            plans.append((explain(.dropLog, parameterCount: 3), []))
+        }
         for sink in sinks { plans.append((explain(.sink(sink.index), parameterCount: sink.encoders.count), [])) }
         for sink in updating {
             plans.append((explain(.deletion(sink.index), parameterCount: sink.keyColumns.count), []))

@@ -61,7 +61,7 @@ extension PostgresSession {
             partitionParameters(transaction.partitions)
             guard sendPrepared(raw, .partitions) else { return false }
         }
-        guard PQpipelineSync(raw) == 1 else { return false }
+        guard sendState(transaction, raw), PQpipelineSync(raw) == 1 else { return false }
         units.append(.transaction)
         return true
     }

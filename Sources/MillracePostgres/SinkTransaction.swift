@@ -18,6 +18,11 @@ final class SinkTransaction {
     let deadLetters = RowBlock(StateSchema.deadLetterTypes)
     /// Messages for other systems, one row a sink.
     let outbox = RowBlock(StateSchema.outboxTypes)
+    /// What the rows have changed in the operators' state; see `StateSession`.
+    let changes = ByteBuffer(capacity: 512)
+    let snapshots = RowBlock(StateSchema.snapshotTypes)
+    /// A part of the log that is not needed any more.
+    var dropped: ClosedRange<Int64>?
     /// Rows and bytes as counted at submit.
     var rows = 0
     var bytes = 0
@@ -29,13 +34,16 @@ final class SinkTransaction {
         if partitions.rows > 0 { partitions.clear() }
         if deadLetters.rows > 0 { deadLetters.clear() }
         if outbox.rows > 0 { outbox.clear() }
+        changes.clear()
+        if snapshots.rows > 0 { snapshots.clear() }
+        dropped = nil
         rows = 0
         bytes = 0
     }
 
     func count() {
         rows = 0
-        bytes = deadLetters.bytes + outbox.bytes
+        bytes = deadLetters.bytes + outbox.bytes + changes.count + snapshots.bytes
         for block in blocks {
             rows += block.rows
             bytes += block.bytes

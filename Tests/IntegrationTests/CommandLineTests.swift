@@ -1,4 +1,5 @@
 import Foundation
+import MillracePostgres
 import Testing
 
 extension IntegrationTests {
@@ -97,7 +98,7 @@ extension IntegrationTests {
         @Test func waitsAtTheStart() throws {
             let bench = try Workbench()
             let file = try bench.pipeline(Self.valid)
-            try bench.sql("CREATE TABLE results (n integer, name text)")
+            try bench.sql("CREATE TABLE results (n bigint, name text)")
             bench.server.stop()
             let impatient = try millrace("run", file)
             #expect(
