@@ -154,6 +154,13 @@ struct GraphBuilder {
         case .finalRows: return FinalRowsOperator(input(0), object: node.object, limits: options.limits)
         case .predict(let predict):
             let model = plan.models[predict.model]
+            if let remote = models[predict.model] as? any RemoteModel {
+                let place = RemotePlacement(of: index, in: plan)
+                return try RemotePredictOperator(
+                    predict, input: input(0), model: remote, inputs: model.inputs, outputs: model.outputs,
+                    skipsReplayed: place.skipsReplayed, storesPositions: place.storesPositions, index: place.number,
+                    object: node.object, limits: options.limits, clock: options.clock, log: options.log)
+            }
             let scorer = try models[predict.model].makeScorer(
                 inputs: model.inputs, outputs: model.outputs, maxRows: options.limits.modelRows)
             return PredictOperator(

@@ -2,7 +2,7 @@ public import MillraceCore
 public import MillraceRuntime
 
 /// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively) and `onnx`
-/// (ONNX Runtime, loaded when the first ONNX model is).
+/// (ONNX Runtime, loaded when the first ONNX model is); `http` asks a model server.
 ///
 /// INPUT columns bind by position. OUTPUT columns bind by name when all their names are outputs of the file, else by
 /// position. Outputs are flattened: a tensor `probabilities` of two columns is `probabilities_0`, `probabilities_1`; a map
@@ -41,7 +41,11 @@ public enum ModelProviders {
         ModelProviderDescriptor(name: "onnx", options: onnx),
         ModelProviderDescriptor(name: "xgboost", options: trees),
         ModelProviderDescriptor(name: "lightgbm", options: trees),
+        ModelProviderDescriptor(name: "http", options: HTTPOptions.descriptors),
     ]
+
+    /// Whether rows leave the process to be scored.
+    public static func isRemote(_ plan: ModelPlan) -> Bool { plan.provider.lowercased() == "http" }
 
     /// Loads and warms the model of a plan and checks INPUT and OUTPUT against the file.
     ///
@@ -57,6 +61,7 @@ public enum ModelProviders {
                     hint: NearestName.hint(plan.provider, in: descriptors.map(\.name))
                         ?? "Providers are \(descriptors.map(\.name).joined(separator: ", ")).")
             }
+            if isRemote(plan) { return try HTTPModel(plan, baseDirectory: baseDirectory) }
             let given = try ModelFile.locate(
                 plan.options["path"] ?? "", baseDirectory: baseDirectory, label: label, range: plan.range)
             let model = try open(

@@ -15,6 +15,8 @@ public final class PipelineMetrics: ShardObserver {
         public var latency = Percentiles()
         /// The same since the previous `takeInterval`.
         public var intervalLatency = Percentiles()
+        /// Calls of remote models, by model.
+        public var remoteCalls: [String: RemoteCounts] = [:]
         /// The oldest watermark over sources and shards; nil before the first.
         public var watermark: Int64?
 
@@ -95,6 +97,10 @@ public final class PipelineMetrics: ShardObserver {
 
     public func advanced(source: Int, watermark: Int64) {
         state.withLock { $0.watermarks[source] = watermark }
+    }
+
+    public func called(model: String, _ counts: RemoteCounts) {
+        state.withLock { $0.snapshot.remoteCalls[model, default: RemoteCounts()] += counts }
     }
 
     public func finished(source: Int) {

@@ -18,6 +18,7 @@ public enum RowErrorCode: UInt8, Sendable, CaseIterable {
     case rejectedBySink = 12
     case lookupFailed = 13
     case limitExceeded = 14
+    case deadlineExceeded = 15
 
     /// The reason as it stands in `millrace.dead_letter.reason`.
     public var reason: String {
@@ -35,6 +36,7 @@ public enum RowErrorCode: UInt8, Sendable, CaseIterable {
         case .rejectedBySink: "rejected by the sink"
         case .lookupFailed: "lookup failed"
         case .limitExceeded: "limit exceeded"
+        case .deadlineExceeded: "deadline exceeded"
         }
     }
 }

@@ -53,4 +53,10 @@ public protocol ShardObserver: AnyObject, Sendable {
     func advanced(source: Int, watermark: Int64)
     /// A bounded source has ended.
     func finished(source: Int)
+    /// A remote model was called; since the last time.
+    func called(model: String, _ counts: RemoteCounts)
+}
+
+extension ShardObserver {
+    public func called(model: String, _ counts: RemoteCounts) {}
 }
