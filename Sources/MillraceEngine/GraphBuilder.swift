@@ -8,7 +8,7 @@ internal import MillraceRuntime
 /// Plan to running operators, for one shard.
 struct GraphBuilder {
     let plan: ExecutionPlan
-    let models: [any Model]
+    let models: ModelStore
     let options: PipelineOptions
     let shard: Int
     let shards: Int
@@ -22,7 +22,7 @@ struct GraphBuilder {
     private var postgres: PostgresSession?
 
     init(
-        plan: ExecutionPlan, models: [any Model], options: PipelineOptions, shard: Int, shards: Int,
+        plan: ExecutionPlan, models: ModelStore, options: PipelineOptions, shard: Int, shards: Int,
         exchange: Exchange?
     ) {
         self.exchange = exchange
@@ -153,20 +153,20 @@ struct GraphBuilder {
             }
         case .finalRows: return FinalRowsOperator(input(0), object: node.object, limits: options.limits)
         case .predict(let predict):
-            let model = plan.models[predict.model]
-            if let remote = models[predict.model] as? any RemoteModel {
+            if let remote = models.remote(predict.model) {
+                let model = plan.models[predict.model]
                 let place = RemotePlacement(of: index, in: plan)
                 return try RemotePredictOperator(
                     predict, input: input(0), model: remote, inputs: model.inputs, outputs: model.outputs,
                     skipsReplayed: place.skipsReplayed, storesPositions: place.storesPositions, index: place.number,
-                    object: node.object, limits: options.limits, clock: options.clock, log: options.log)
+                    monitor: models.monitors[predict.model], object: node.object, limits: options.limits,
+                    clock: options.clock, log: options.log)
             }
-            let scorer = try models[predict.model].makeScorer(
-                inputs: model.inputs, outputs: model.outputs, maxRows: options.limits.modelRows)
             return PredictOperator(
-                predict, input: input(0), outputs: model.outputs, scorer: scorer,
-                version: models[predict.model].version,
-                object: node.object, limits: options.limits)
+                predict, input: input(0), model: plan.models[predict.model],
+                lanes: try models.lanes(
+                    predict, maxRows: PredictOperator.batchRows(predict.contract, options.limits)),
+                monitor: models.monitors[predict.model], object: node.object, limits: options.limits)
         case .windowAssign(let timeColumn, let window):
             return try WindowAssignOperator(timeColumn: timeColumn, window, input: input(0), object: node.object)
         case .sessionAssign(let session):

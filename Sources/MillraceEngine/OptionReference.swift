@@ -17,6 +17,7 @@ public enum OptionReference {
                 table(format.options, prefix: format.name + "."),
             ]
         }
+        parts += ["## Options of every model with a `path`", table(registry.modelOptions)]
         for provider in registry.modelProviders {
             parts += [
                 "## Model provider `\(provider.name)`", "`CREATE MODEL … WITH ('provider' = '\(provider.name)', …)`.",

@@ -1,7 +1,6 @@
 internal import CMillraceLinux
 internal import Glibc
 public import MillraceCore
-internal import MillraceModels
 public import MillraceObservability
 internal import MillracePlanner
 internal import MillracePostgres
@@ -50,10 +49,8 @@ public final class Pipeline: Sendable {
     /// - Throws: whatever is wrong with models, database, topics or files at the start.
     public func start() throws(Diagnostic) {
         if let refused = PipelineCheck.promises(plan).first { throw refused }
-        var models: [any Model] = []
-        for model in plan.models {
-            models.append(try ModelProviders.load(model, baseDirectory: options.baseDirectory))
-        }
+        let models = ModelStore(plan, baseDirectory: options.baseDirectory)
+        try models.load()
         let (count, reason) = ShardCount.decide(plan, wanted: options.shards)
         if let reason { options.log(.info, "running on one shard", ["reason": reason]) }
         var handovers: [Handover] = []

@@ -1,6 +1,5 @@
 public import MillraceCore
 internal import MillraceKafka
-internal import MillraceModels
 internal import MillracePlanner
 internal import MillracePostgres
 internal import MillraceRuntime
@@ -9,10 +8,9 @@ internal import MillraceRuntime
 public enum PipelineCheck {
     /// Loads every model and compares its signature with the SQL.
     public static func models(_ plan: ExecutionPlan, baseDirectory: String) -> [Diagnostic] {
-        plan.models.compactMap { model in
+        ModelStore.uses(of: plan).compactMap { use in
             do throws(Diagnostic) {
-                let loaded = try ModelProviders.load(model, baseDirectory: baseDirectory)
-                _ = try loaded.makeScorer(inputs: model.inputs, outputs: model.outputs, maxRows: 1)
+                _ = try use.read(baseDirectory: baseDirectory)
                 return nil
             } catch {
                 return error

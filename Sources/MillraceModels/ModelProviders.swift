@@ -1,8 +1,9 @@
 public import MillraceCore
 public import MillraceRuntime
 
-/// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively) and `onnx`
-/// (ONNX Runtime, loaded when the first ONNX model is); `http` asks a model server.
+/// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively), `onnx`
+/// (ONNX Runtime, loaded when the first ONNX model is), `savedmodel` (TensorFlow's C library, loaded likewise) and `http`,
+/// which asks a model server.
 ///
 /// INPUT columns bind by position. OUTPUT columns bind by name when all their names are outputs of the file, else by
 /// position. Outputs are flattened: a tensor `probabilities` of two columns is `probabilities_0`, `probabilities_1`; a map
@@ -37,10 +38,21 @@ public enum ModelProviders {
                 "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)")
         ]
 
+    private static let savedModel =
+        common + [
+            OptionDescriptor(
+                "signature", .string, default: "serving_default", "Name of the SavedModel's signature that is called"),
+            OptionDescriptor(
+                "runtime-library", .string,
+                "Path of libtensorflow_cc or libtensorflow, or of its directory (default: MILLRACE_LIBTENSORFLOW, then "
+                    + "the usual places)"),
+        ]
+
     public static let descriptors: [ModelProviderDescriptor] = [
         ModelProviderDescriptor(name: "onnx", options: onnx),
         ModelProviderDescriptor(name: "xgboost", options: trees),
         ModelProviderDescriptor(name: "lightgbm", options: trees),
+        ModelProviderDescriptor(name: "savedmodel", options: savedModel),
         ModelProviderDescriptor(name: "http", options: HTTPOptions.descriptors),
     ]
 
@@ -81,6 +93,11 @@ public enum ModelProviders {
     public static func inspect(path: String) throws(Diagnostic) -> (provider: String, model: any Model) {
         let label = "model"
         let path = try ModelFile.locate(path, baseDirectory: "", label: label, range: .none)
+        if ModelFolder.isSavedModel(path) {
+            let model = try open(
+                path: path, provider: "savedmodel", options: [:], label: label, range: .none, declaredInputs: nil)
+            return ("savedmodel", model)
+        }
         let bytes = try ModelFile.read(path, label: label, range: .none)
         let provider: String
         do throws(ModelFileFault) {
@@ -97,32 +114,37 @@ public enum ModelProviders {
         path: String, provider: String, options: [String: String], label: String, range: SourceRange,
         declaredInputs: Int?
     ) throws(Diagnostic) -> any Model {
-        let bytes = try ModelFile.read(path, label: label, range: range)
-        let hash = Digest.sha256Hex(bytes)
+        let isSavedModel = ModelFolder.isSavedModel(path)
+        let bytes = try ModelFile.read(isSavedModel ? path + "/saved_model.pb" : path, label: label, range: range)
+        let hash = isSavedModel ? try ModelFolder.hash(path, label: label, range: range) : Digest.sha256Hex(bytes)
         if let wanted = options["version"]?.lowercased(), !wanted.isEmpty, !hash.hasPrefix(wanted) {
             throw Diagnostic(
                 "\(label): file \"\(path)\" has version \(hash.prefix(16)), not \(wanted)", at: range,
                 hint: "Option \"version\" pins the file by its SHA-256; change it when the new file is meant.")
         }
-        let version = String(hash.prefix(16))
         let names = (options["features"] ?? "").split(separator: ",").map { part in
             String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         }
         let nullFails = options["nulls"]?.lowercased() == "error"
         do {
-            let format = try ModelFile.format(bytes, path: path)
+            let format = isSavedModel ? .savedModel : try ModelFile.format(bytes, path: path)
             guard format.provider == provider else {
                 throw Diagnostic(
-                    "\(label): file \"\(path)\" is \(format.rawValue), not a file of provider \"\(provider)\"",
+                    "\(label): \(isSavedModel ? "folder" : "file") \"\(path)\" is \(format.rawValue), not one of provider \"\(provider)\"",
                     at: range,
                     hint: "Set 'provider' = '\(format.provider)'.")
             }
             let ensemble: TreeEnsemble
             switch format {
+            case .savedModel:
+                return try SavedModel(
+                    path: path, file: bytes, signature: options["signature"] ?? "serving_default", label: label,
+                    version: hash, features: names, nullFails: nullFails,
+                    runtimeLibrary: options["runtime-library"], declaredInputs: declaredInputs)
             case .onnx:
                 return try OnnxModel(
                     path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label,
-                    version: version,
+                    version: hash,
                     featureNames: names, nullFails: nullFails, declaredInputs: declaredInputs)
             case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
             case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))
@@ -134,7 +156,7 @@ public enum ModelProviders {
                     at: range)
             }
             return try ForestModel(
-                ensemble, label: label, version: version, featureNames: names,
+                ensemble, label: label, version: hash, featureNames: names,
                 givesMargin: options["output"]?.lowercased() == "margin", nullFails: nullFails)
         } catch let fault as ModelFileFault {
             throw fault.diagnostic(path: path, range: range)

@@ -114,7 +114,7 @@ public enum Explain {
             let model = plan.models[predict.model]
             let bound = zip(model.inputs.fields, predict.arguments).map { "\($0.name) <- \(name($1, input))" }
             var lines = ["predict with model \"\(model.name)\"", bound.joined(separator: ", ")]
-            if let version = predict.versionColumn { lines.append("model version in \(version)") }
+            lines += contract(predict, model)
             if !predict.config.isEmpty { lines.append("config: \(options(predict.config))") }
             return lines
         case .windowAssign(let column, let kind): return ["window \(window(kind)) of \(name(column, input)), every row"]

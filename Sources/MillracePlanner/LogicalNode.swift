@@ -110,7 +110,8 @@ final class LogicalNode {
         case streamJoin(StreamJoinPlan)
         /// What the changes of bounded input add up to.
         case finalRows
-        case predict(model: CatalogModel, arguments: [Int], versionColumn: String?, config: [String: String])
+        /// Input columns, the model's outputs, the receipts. The plan's number of the model is set when it is emitted.
+        case predict(CatalogModel, PredictPlan)
         case windowAssign(timeColumn: Int, WindowIdentity)
         case windowAggregate(WindowAggregatePlan)
         /// Input columns, a copy of each key, and the number of the grouping set.

@@ -194,13 +194,15 @@ struct OptionChecker {
         }
         var result: [String: String] = [:]
         var isComplete = true
+        let takesPath = descriptor.options.contains { $0.name == "path" }
+        let all = descriptor.options + (takesPath ? registry.modelOptions : [])
         for option in options where option.key.text != "provider" {
             let key = option.key.text
-            guard let known = descriptor.options.first(where: { $0.name == key }) else {
+            guard let known = all.first(where: { $0.name == key }) else {
                 isComplete = false
                 log.error(
                     "unknown option \"\(key)\" of model provider \"\(descriptor.name)\"", at: option.key.range,
-                    hint: NearestName.hint(key, in: descriptor.options.map(\.name)))
+                    hint: NearestName.hint(key, in: all.map(\.name)))
                 continue
             }
             guard let value = expand(option.value), check(value, known, key: key, at: option.value.range) else {

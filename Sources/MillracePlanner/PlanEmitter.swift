@@ -107,9 +107,9 @@ struct PlanEmitter {
             add(
                 paths.filter { $0[0] >= left }.map { [$0[0] - left] + $0.dropFirst() }
                     + (join.rightKeys + times.right).map { [$0] }, to: 1)
-        case .predict(_, let arguments, _, _):
+        case .predict(_, let predict):
             let inputs = node.inputs[0].columns.count
-            add(own.filter { $0[0] < inputs } + arguments.map { [$0] })
+            add(own.filter { $0[0] < inputs } + predict.columns.map { [$0] })
         case .windowAssign(let timeColumn, let identity):
             let inputs = node.inputs[0].columns.count
             add(own.filter { $0[0] < inputs } + ([timeColumn] + identity.keys(in: node.inputs[0])).map { [$0] })
@@ -241,7 +241,7 @@ struct PlanEmitter {
             emitted[key] = Emitted(node: index, places: input.places)
         case .unnest(let unnest): emitUnnest(node, unnest, own, isStatic)
         case .streamJoin(let join): emitStreamJoin(node, join, isStatic)
-        case .predict(let model, let arguments, let version, let config):
+        case .predict(let model, var predict):
             let input = input(node, 0, isStatic)
             let count = fields(input).count
             let before = node.inputs[0].columns.count
@@ -252,12 +252,10 @@ struct PlanEmitter {
             }
             let models = plan.models.firstIndex { $0.name == model.name }
             if models == nil { plan.models.append(model.plan) }
-            let index = append(
-                .predict(
-                    PredictPlan(
-                        model: models ?? plan.models.count - 1, arguments: arguments.map { place([$0], input) },
-                        versionColumn: version, config: config)),
-                [input.node], fields(input) + added, node.object)
+            predict.model = models ?? plan.models.count - 1
+            predict.arguments = predict.arguments.map { place([$0], input) }
+            predict.canaryKey = predict.canaryKey.map { place([$0], input) }
+            let index = append(.predict(predict), [input.node], fields(input) + added, node.object)
             emitted[key] = Emitted(node: index, places: output)
         case .windowAssign(let timeColumn, let identity):
             let input = input(node, 0, isStatic)

@@ -2,16 +2,6 @@ import MillraceCore
 import MillraceSQL
 
 extension QueryBinder {
-    /// CONFIG keys of ML_PREDICT; their values are checked here.
-    static let predictConfig: [OptionDescriptor] = [
-        OptionDescriptor("async", .boolean, "Accepted for Flink's sake; models run in the process"),
-        OptionDescriptor("timeout", .duration, "Accepted for Flink's sake"),
-        OptionDescriptor("capacity", .integer, "Accepted for Flink's sake"),
-        OptionDescriptor("output-mode", .choice(["ORDERED", "ALLOW_UNORDERED"]), "Rows always keep their order"),
-        OptionDescriptor("max-concurrent-operations", .integer, "Accepted for Flink's sake"),
-        OptionDescriptor("version-column", .string, "Name of a column with the model's content hash"),
-    ]
-
     /// `ML_PREDICT(TABLE t, MODEL m, DESCRIPTOR(a, b) [, MAP[…]])`, or BigQuery's `ML.PREDICT(MODEL m, TABLE t)` by name.
     func predict(_ call: CallSyntax, _ range: SourceRange, bindsByName: Bool) -> LogicalNode? {
         let names = bindsByName ? ["MODEL", "INPUT", "OPTIONS"] : ["INPUT", "MODEL", "ARGS", "CONFIG"]
@@ -79,10 +69,15 @@ extension QueryBinder {
             arguments.append(
                 Coercion.isSame(expression.type, input.type) ? expression : Coercion.cast(expression, to: input.type))
         }
-        let config = bindsByName ? [:] : self.config(values[3])
-        guard isFine, var config else { return nil }
-        let version = config.removeValue(forKey: "version-column")
-        let (input, indices) = withColumns(table.node, arguments)
+        guard let config = PredictConfig.read(bindsByName ? nil : values[3], model: plan, options: options, log: log),
+            isFine
+        else { return nil }
+        if let canary = plan.canary {
+            guard let key = canaryKey(canary, of: plan, table.scope, binder, at: tableSyntax.range) else { return nil }
+            arguments.append(key)
+        }
+        var (input, indices) = withColumns(table.node, arguments)
+        let canaryKey = plan.canary == nil ? nil : indices.removeLast()
         let own = table.node.columns.count
         var taken = Set(table.node.columns.map(\.name))
         func unique(_ name: String) -> String {
@@ -95,15 +90,19 @@ extension QueryBinder {
             return candidate
         }
         var outputs = plan.outputs.fields.map { OutputColumn(unique($0.name), $0.type, isNullable: true) }
-        var versionName: String?
-        if let version {
-            let name = unique(version)
-            versionName = name
-            outputs.append(OutputColumn(name, .string, isNullable: false))
+        var receipts: [PredictReceipt] = []
+        for receipt in config.receipts {
+            let column = unique(receipt.name)
+            receipts.append(PredictReceipt(receipt.kind, name: column))
+            outputs.append(
+                OutputColumn(column, receipt.kind.type(of: plan), isNullable: isNullable(receipt.kind, config)))
         }
         let node = LogicalNode(
-            .predict(model: model, arguments: indices, versionColumn: versionName, config: config), inputs: [input],
-            columns: input.columns + outputs, object: plan.name)
+            .predict(
+                model,
+                PredictPlan(
+                    model: -1, arguments: indices, receipts: receipts, contract: config.contract, canaryKey: canaryKey,
+                    config: config.rest)), inputs: [input], columns: input.columns + outputs, object: plan.name)
         if input.columns.count == own { return node }
         return node.selecting(Array(0..<own) + Array(input.columns.count..<node.columns.count))
     }
@@ -130,36 +129,49 @@ extension QueryBinder {
         return nil
     }
 
-    /// `MAP['key', 'value', …]`; nil after an error.
-    private func config(_ syntax: ExpressionSyntax?) -> [String: String]? {
-        guard let syntax else { return [:] }
-        guard case .mapValue(let parts) = syntax.kind, parts.count.isMultiple(of: 2) else {
-            log.error("CONFIG takes MAP['key', 'value', …]", at: syntax.range)
+    /// The column that decides whether the canary scores a row; nil after an error.
+    private func canaryKey(
+        _ canary: CanaryPlan, of model: ModelPlan, _ scope: Scope, _ binder: ExpressionBinder, at range: SourceRange
+    ) -> Expression? {
+        guard scope.columns.contains(where: { $0.name == canary.key || $0.isBroken }) else {
+            log.error(
+                "column \"\(canary.key)\", the 'canary.key' of model \"\(model.name)\", is not a column of the table",
+                at: range,
+                hint: NearestName.hint(canary.key, in: scope.columns.map(\.name))
+                    ?? "Every table that the model scores needs it.")
             return nil
         }
-        var result: [String: String] = [:]
-        var isFine = true
-        for index in stride(from: 0, to: parts.count, by: 2) {
-            guard case .string(let key, _) = parts[index].kind, case .string(let value, _) = parts[index + 1].kind
-            else {
-                log.error("CONFIG takes text keys and values", at: parts[index].range)
-                isFine = false
-                continue
-            }
-            guard let descriptor = Self.predictConfig.first(where: { $0.name == key }) else {
-                log.error(
-                    "unknown CONFIG key \"\(key)\"", at: parts[index].range,
-                    hint: NearestName.hint(key, in: Self.predictConfig.map(\.name)))
-                isFine = false
-                continue
-            }
-            guard let filled = options.value(StringSyntax(value, range: parts[index + 1].range), of: descriptor) else {
-                isFine = false
-                continue
-            }
-            result[key] = filled
+        guard let bound = binder.name([Identifier(canary.key, range: range)]) else { return nil }
+        switch bound.type.layout {
+        case .int64, .bytes, .decimal: return bound.expression
+        case .double, .row, .list:
+            log.error(
+                "column \"\(canary.key)\", the 'canary.key' of model \"\(model.name)\", is \(bound.type)", at: range,
+                hint: "A key is text, a whole number, a DECIMAL or a time.")
+            return nil
         }
-        return isFine ? result : nil
+    }
+
+    /// A default has no version, no hash and no call behind it.
+    private func isNullable(_ kind: PredictReceipt.Kind, _ config: PredictConfig) -> Bool {
+        switch kind {
+        case .model, .timeout: return false
+        case .shadow: return true
+        case .version, .hash, .latency:
+            if case .values = config.contract.onTimeout { return true }
+            return false
+        }
+    }
+}
+
+extension PredictReceipt.Kind {
+    func type(of model: ModelPlan) -> DataType {
+        switch self {
+        case .version, .model, .hash: .string
+        case .latency: .bigInt
+        case .timeout: .boolean
+        case .shadow: model.outputs[0].type
+        }
     }
 }
 

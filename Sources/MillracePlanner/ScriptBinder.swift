@@ -300,7 +300,10 @@ final class ScriptBinder {
                 hint: "Write INPUT (name TYPE, …) OUTPUT (name TYPE, …) before WITH.")
             isFine = false
         }
-        guard isFine, let checked, let inputs, let outputs else {
+        let variants = checked.flatMap {
+            ModelVariants.read(syntax.options, values: $0.options, model: name, log: log)
+        }
+        guard isFine, let checked, let variants, let inputs, let outputs else {
             query.catalog.add(syntax.name, .broken)
             return
         }
@@ -311,7 +314,8 @@ final class ScriptBinder {
                     name: name,
                     plan: ModelPlan(
                         name: name, provider: checked.provider, options: checked.options, inputs: Schema(inputs),
-                        outputs: Schema(outputs), range: syntax.name.range))))
+                        outputs: Schema(outputs), shadow: variants.shadow, canary: variants.canary,
+                        range: syntax.name.range))))
     }
 
     /// - Parameter rows: the query, when it is bound already.

@@ -79,15 +79,14 @@ struct WindowAbsorption {
             if shift == 0 { return (joined, time) }
             let order = Array(0..<before) + Array(before + shift..<columns.count) + Array(before..<before + shift)
             return (joined.selecting(order), time < before ? time : node.columns.count + time - before)
-        case .predict(let model, let arguments, let version, let config):
+        case .predict(let model, let plan):
             let before = node.inputs[0].columns.count
-            if arguments.contains(where: { isWindow(node.inputs[0].columns[$0]) }) { return nil }
+            if plan.columns.contains(where: { isWindow(node.inputs[0].columns[$0]) }) { return nil }
             guard let (input, time) = absorb(node.inputs[0]) else { return nil }
             let shift = input.columns.count - before
             let columns = input.columns + node.columns[before...]
             let predict = LogicalNode(
-                .predict(model: model, arguments: arguments, versionColumn: version, config: config), inputs: [input],
-                columns: columns, object: node.object)
+                .predict(model, plan), inputs: [input], columns: columns, object: node.object)
             if shift == 0 { return (predict, time) }
             let order = Array(0..<before) + Array(before + shift..<columns.count) + Array(before..<before + shift)
             return (predict.selecting(order), time < before ? time : node.columns.count + time - before)

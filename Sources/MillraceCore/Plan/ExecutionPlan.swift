@@ -140,24 +140,6 @@ public struct JoinPlan: Hashable, Sendable {
     }
 }
 
-/// Output: input columns, then the model's outputs, then the version column if asked for.
-public struct PredictPlan: Hashable, Sendable {
-    public var model: Int
-    /// Input columns bound to the model's INPUT by position; already cast to the INPUT types.
-    public var arguments: [Int]
-    /// Name of a STRING column with the model's content hash, from `MAP['version-column', 'name']`.
-    public var versionColumn: String?
-    /// The other CONFIG entries, checked by the planner.
-    public var config: [String: String]
-
-    public init(model: Int, arguments: [Int], versionColumn: String? = nil, config: [String: String] = [:]) {
-        self.model = model
-        self.arguments = arguments
-        self.versionColumn = versionColumn
-        self.config = config
-    }
-}
-
 /// Window shapes; all times in milliseconds, windows `[start, end)`, aligned to the epoch plus offset.
 public enum WindowKind: Hashable, Sendable {
     case tumble(sizeMilliseconds: Int64, offsetMilliseconds: Int64)
@@ -371,12 +353,16 @@ public struct ModelPlan: Hashable, Sendable {
     public var options: [String: String]
     public var inputs: Schema
     public var outputs: Schema
+    public var shadow: ShadowPlan?
+    public var canary: CanaryPlan?
     public var range: SourceRange
 
     public init(
         name: String, provider: String, options: [String: String], inputs: Schema, outputs: Schema,
-        range: SourceRange = .none
+        shadow: ShadowPlan? = nil, canary: CanaryPlan? = nil, range: SourceRange = .none
     ) {
+        self.shadow = shadow
+        self.canary = canary
         self.name = name
         self.provider = provider
         self.options = options

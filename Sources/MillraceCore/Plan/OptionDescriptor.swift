@@ -117,11 +117,15 @@ public struct Registry: Sendable {
     public var modelProviders: [ModelProviderDescriptor]
     /// Options every table may have (`errors`, `scan.watermark.…`, `late.…`).
     public var tableOptions: [OptionDescriptor]
+    /// Options every model with a `path` may have (`shadow.…`, `canary.…`, `swap`).
+    public var modelOptions: [OptionDescriptor]
 
     public init(
         connectors: [ConnectorDescriptor], formats: [FormatDescriptor], modelProviders: [ModelProviderDescriptor],
-        tableOptions: [OptionDescriptor] = OptionDescriptor.table
+        tableOptions: [OptionDescriptor] = OptionDescriptor.table,
+        modelOptions: [OptionDescriptor] = OptionDescriptor.model
     ) {
+        self.modelOptions = modelOptions
         self.connectors = connectors
         self.formats = formats
         self.modelProviders = modelProviders
@@ -147,5 +151,22 @@ extension OptionDescriptor {
         OptionDescriptor("late.lateness", .duration, default: "0 s", "Allowed lateness of windows"),
         OptionDescriptor("scan.parallelism", .integer, "Accepted for Flink's sake; see --shards"),
         OptionDescriptor("sink.parallelism", .integer, "Accepted for Flink's sake; see --shards"),
+    ]
+
+    /// Options that belong to the engine, valid on every model whose provider has a `path`.
+    public static let model: [OptionDescriptor] = [
+        OptionDescriptor(
+            "swap", .choice(["auto", "signal", "off"]), default: "auto",
+            "When a changed file is loaded: at once, at SIGHUP, or at the next start"),
+        OptionDescriptor(
+            "shadow.path", .string,
+            "A second model, scored beside this one; what it says is compared and counted, and changes no row"),
+        OptionDescriptor(
+            "shadow.threshold", .string,
+            "Two numbers disagree when one reaches it and the other does not (default: numbers only differ)"),
+        OptionDescriptor("canary.path", .string, "A second model, which scores some keys in place of this one"),
+        OptionDescriptor("canary.percent", .string, "Share of the keys that the canary scores, 0 to 100"),
+        OptionDescriptor(
+            "canary.key", .string, "Column of the scored table; rows with one value stay with one model"),
     ]
 }

@@ -11,6 +11,7 @@ final class OnnxModel: Model, @unchecked Sendable {
     // Unchecked: constant after init; a session may be run by several threads at once.
     let signature: ModelSignature
     let version: String
+    let contentHash: String
     let library: OrtLibrary
     let session: OpaquePointer
     let label: String
@@ -80,7 +81,8 @@ final class OnnxModel: Model, @unchecked Sendable {
         self.session = session
         self.library = library
         self.label = label
-        self.version = version
+        self.version = String(version.prefix(16))
+        contentHash = version
         self.nullFails = nullFails
         self.inputs = inputs
         self.outputs = outputs

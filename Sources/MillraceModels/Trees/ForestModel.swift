@@ -8,6 +8,7 @@ import MillraceRuntime
 final class ForestModel: Model {
     let signature: ModelSignature
     let version: String
+    let contentHash: String
     private let label: String
     private let transform: OutputTransform
     private let nullFails: Bool
@@ -40,7 +41,8 @@ final class ForestModel: Model {
         nullFails: Bool
     ) throws(ModelFileFault) {
         self.label = label
-        self.version = version
+        self.version = String(version.prefix(16))
+        contentHash = version
         self.nullFails = nullFails
         usesFloat = ensemble.usesFloat
         transform = givesMargin ? .identity : ensemble.transform

@@ -28,8 +28,14 @@ public protocol Model: AnyObject, Sendable {
     var signature: ModelSignature { get }
     /// Hex SHA-256 of the file, the first 16 digits; for a directory over its files in path order.
     var version: String { get }
+    /// The whole hash, for receipts; `version` where a provider has no more.
+    var contentHash: String { get }
     /// A scorer for columns of these types. Checks count and types against the signature.
     func makeScorer(inputs: Schema, outputs: Schema, maxRows: Int) throws(Diagnostic) -> any Scorer
+}
+
+extension Model {
+    public var contentHash: String { version }
 }
 
 /// Scores rows; owned by one shard thread, owns every buffer.

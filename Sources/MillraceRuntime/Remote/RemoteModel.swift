@@ -99,8 +99,9 @@ public final class RemoteCall {
     var state = State.ready
     var attempts = 0
     var slots: [Int32] = []
-    /// Monotonic microseconds: when it was first sent, and when its oldest row has waited too long.
+    /// Monotonic microseconds: when it was first sent, when the last attempt ended, when its oldest row has waited too long.
     var began: Int64 = 0
+    var ended: Int64 = 0
     var deadline: Int64 = .max
 
     init(inputs: Schema, outputs: Schema) {

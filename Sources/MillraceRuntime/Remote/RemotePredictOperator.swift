@@ -13,7 +13,10 @@ public final class RemotePredictOperator: Operator {
     private let modelInputs: Schema
     private let modelOutputs: Schema
     private let settings: RemoteSettings
+    private let rowsPerCall: Int
     private let version: String
+    private let contentHash: String
+    private let monitor: ModelMonitor
     private let client: any RemoteClient
     private let waiting: WaitingRows
     private let limit: Int
@@ -40,7 +43,7 @@ public final class RemotePredictOperator: Operator {
     // What goes on.
     private let gathered: [Column]
     private let sliced: [Column]
-    private let versionColumn = Column(.string)
+    private let receipts: ReceiptColumns?
     private let output = ColumnBatch(columns: [])
     private let metadata = RowMetadata()
     private let selection = RowSelection()
@@ -54,7 +57,8 @@ public final class RemotePredictOperator: Operator {
     ///   - storesPositions: see `RemotePositions`.
     public init(
         _ plan: PredictPlan, input: Schema, model: any RemoteModel, inputs: Schema, outputs: Schema,
-        skipsReplayed: Bool, storesPositions: Bool, index: Int, object: String, limits: Limits, clock: any Clock,
+        skipsReplayed: Bool, storesPositions: Bool, index: Int, monitor: ModelMonitor, object: String, limits: Limits,
+        clock: any Clock,
         log: Log
     ) throws(Diagnostic) {
         self.plan = plan
@@ -63,7 +67,11 @@ public final class RemotePredictOperator: Operator {
         self.skipsReplayed = skipsReplayed
         self.log = log
         settings = model.settings
+        rowsPerCall = plan.contract.batchRows ?? settings.rowsPerCall
         version = model.version
+        contentHash = model.contentHash
+        self.monitor = monitor
+        receipts = plan.receipts.isEmpty ? nil : ReceiptColumns(plan.receipts, model: object, shadow: nil)
         client = try model.makeClient(inputs: inputs, outputs: outputs, limits: limits, clock: clock)
         waiting = WaitingRows(input)
         limit = limits.remoteRows
@@ -117,7 +125,7 @@ public final class RemotePredictOperator: Operator {
 
     /// When the oldest row that has no answer will have waited too long.
     private var oldestDeadline: Int64? {
-        guard let allowed = plan.deadlineMicroseconds else { return nil }
+        guard let allowed = plan.contract.deadlineMicroseconds else { return nil }
         for index in head..<calls.count where !calls[index].isDone { return calls[index].deadline }
         return assigned < waiting.count ? waiting[assigned].arrived + allowed : nil
     }
@@ -185,6 +193,7 @@ public final class RemotePredictOperator: Operator {
 
     private func judge(_ call: RemoteCall, _ now: Int64) {
         running -= 1
+        call.ended = now
         guard case .failed(let failure) = call.outcome else {
             call.state = .answered
             if breaker.succeeded() { log(.info, "model server is back", ["model": object]) }
@@ -237,7 +246,7 @@ public final class RemotePredictOperator: Operator {
 
     /// Breaks off what has taken too long.
     private func expire(_ now: Int64) {
-        guard let allowed = plan.deadlineMicroseconds else { return }
+        guard let allowed = plan.contract.deadlineMicroseconds else { return }
         for index in head..<calls.count where !calls[index].isDone && calls[index].deadline <= now {
             let call = calls[index]
             if call.state == .running {
@@ -249,7 +258,7 @@ public final class RemotePredictOperator: Operator {
         }
         while assigned < waiting.count, waiting[assigned].arrived + allowed <= now {
             var rows = 1
-            while rows < settings.rowsPerCall, assigned + rows < waiting.count,
+            while rows < rowsPerCall, assigned + rows < waiting.count,
                 waiting[assigned + rows].arrived + allowed <= now
             { rows += 1 }
             timeOut(take(rows))
@@ -258,7 +267,10 @@ public final class RemotePredictOperator: Operator {
 
     private func timeOut(_ call: RemoteCall) {
         counts.timeouts += 1
-        call.state = .failed(.deadlineExceeded, "no answer within the deadline")
+        var watched = ModelCounts()
+        watched.timedOutRows = call.rows
+        monitor.add(watched)
+        call.state = .failed(.deadlineExceeded, "deadline of \(plan.contract.deadlineMicroseconds ?? 0) us")
     }
 
     /// Sends what may leave: attempts that are due, oldest first, then rows that no call has yet.
@@ -275,7 +287,7 @@ public final class RemotePredictOperator: Operator {
             send(calls[index], now)
         }
         while assigned < waiting.count, running < settings.callsInFlight, breaker.mayCall(now: now) {
-            var rows = min(plan.rowsPerCall ?? settings.rowsPerCall, waiting.count - assigned)
+            var rows = min(rowsPerCall, waiting.count - assigned)
             while assigned + rows < waiting.count, belongsTogether(assigned + rows - 1, assigned + rows) { rows += 1 }
             send(take(rows), now)
         }
@@ -290,7 +302,7 @@ public final class RemotePredictOperator: Operator {
 
     /// A call of the next rows that have none.
     private func take(_ rows: Int) -> RemoteCall {
-        let allowed = plan.deadlineMicroseconds
+        let allowed = plan.contract.deadlineMicroseconds
         let deadline = allowed.map { waiting[assigned].arrived + $0 } ?? .max
         let call = make((assigned..<assigned + rows).map { waiting[$0].slot }, deadline: deadline)
         assigned += rows
@@ -383,7 +395,7 @@ public final class RemotePredictOperator: Operator {
         prepare(range)
         var results = call.results
         if case .failed(let code, let detail) = call.state {
-            guard let values = plan.defaults, code == .deadlineExceeded else {
+            guard case .values(let values) = plan.contract.onTimeout, code == .deadlineExceeded else {
                 for row in 0..<range.count {
                     try context.reject(origin: metadata.origins[row], code, object: object, detail: detail)
                 }
@@ -402,9 +414,15 @@ public final class RemotePredictOperator: Operator {
         slots.append(contentsOf: call.slots[range])
         for (index, column) in gathered.enumerated() { waiting.cells.gather(index, slots, into: column) }
         output.columns = gathered + results
-        if plan.versionColumn != nil {
-            versionColumn.fill(.string(version), rows: range.count, arena: context.arena)
-            output.columns.append(versionColumn)
+        if let receipts {
+            if let latency = receipts.latency {
+                latency.clear()
+                if call.state == .answered { for _ in range { latency.append(int: call.ended - call.began) } }
+            }
+            receipts.fill(
+                rows: range.count, scored: call.state == .answered ? range.count : 0, version: version,
+                contentHash: contentHash, arena: context.arena)
+            output.columns += receipts.columns
         }
         output.count = range.count
         output.metadata = metadata

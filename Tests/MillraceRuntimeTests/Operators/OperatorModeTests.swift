@@ -85,7 +85,7 @@ import Testing
                 var limits = Limits()
                 limits.modelRows = 3
                 return PredictOperator(
-                    PredictPlan(model: 0, arguments: [2], versionColumn: "v"), input: bids,
+                    PredictPlan(model: 0, arguments: [2], receipts: [PredictReceipt(.version, name: "v")]), input: bids,
                     outputs: Schema(("y", .double)),
                     scorer: RowOperatorTests.Doubler(), version: "abc", object: "m", limits: limits)
             }),

@@ -172,7 +172,7 @@ func order(_ id: Int64, _ key: String?, _ ok: Value = .boolean(true)) -> Scripte
         for batching in Batching.usual {
             let scorer = Doubler()
             let predict = PredictOperator(
-                PredictPlan(model: 0, arguments: [0], versionColumn: "v"), input: orders,
+                PredictPlan(model: 0, arguments: [0], receipts: [PredictReceipt(.version, name: "v")]), input: orders,
                 outputs: Schema(("y", .double)), scorer: scorer, version: "abc", object: "m", limits: limits)
             let harness = OperatorHarness(predict, input: orders)
             try harness.feed((1...5).map { order($0, "a") }, batching)

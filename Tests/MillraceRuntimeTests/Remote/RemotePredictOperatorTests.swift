@@ -16,14 +16,15 @@ struct RemotePredictOperatorTests {
         private var next: Int64 = 0
 
         init(
-            _ schema: Schema, limits: Limits = Limits(), version: String? = nil,
+            _ schema: Schema, limits: Limits = Limits(), contract: PredictContract = PredictContract(),
+            receipts: [PredictReceipt] = [],
             _ change: (inout RemoteSettings) -> Void
         )
             throws
         {
             change(&model.settings)
             let clock = ManualClock()
-            stage = try model.makeOperator(schema, clock: clock, limits: limits, versionColumn: version)
+            stage = try model.makeOperator(schema, clock: clock, limits: limits, contract: contract, receipts: receipts)
             harness = OperatorHarness(stage, input: schema, clock: clock)
         }
 
@@ -48,7 +49,7 @@ struct RemotePredictOperatorTests {
     private func integers(_ range: Range<Int64>) -> [Value] { range.map(Value.integer) }
 
     @Test func keepsOrderWhenAnswersComeInAnother() throws {
-        let bench = try Bench(schema, version: "version") { $0.rowsPerCall = 2 }
+        let bench = try Bench(schema, receipts: [PredictReceipt(.version, name: "version")]) { $0.rowsPerCall = 2 }
         try bench.feed(5, watermark: 100)
         try bench.harness.advance(to: 200)
         #expect(bench.client.attempts == [[0, 1], [2, 3], [4]])
@@ -211,7 +212,8 @@ struct RemotePredictOperatorTests {
         let stage = try RemotePredictOperator(
             PredictPlan(model: 0, arguments: [0, 1]), input: input, model: model,
             inputs: Schema(("x", .double), ("name", .string)), outputs: ScriptedModel.outputs, skipsReplayed: true,
-            storesPositions: true, index: 0, object: "m", limits: Limits(), clock: ManualClock(), log: .silent)
+            storesPositions: true, index: 0, monitor: ModelMonitor(), object: "m", limits: Limits(),
+            clock: ManualClock(), log: .silent)
         let harness = OperatorHarness(stage, input: input)
         try harness.feed([
             ScriptedRow([.double(.nan), .string("a")]), ScriptedRow([.double(1), .null]),
@@ -237,5 +239,51 @@ struct RemotePredictOperatorTests {
         try bench.turn()
         #expect(!bench.stage.holdsCommit)
         #expect(bench.harness.replayOffsets() == [3])
+    }
+
+    @Test func theDeadlineBreaksCallsOffAndDefaultsGoOn() throws {
+        let contract = PredictContract(
+            deadlineMicroseconds: 20_000, onTimeout: .values([.integer(-1), .string("late")]), batchRows: 2)
+        let bench = try Bench(
+            schema, contract: contract,
+            receipts: [
+                PredictReceipt(.version, name: "v"), PredictReceipt(.latency, name: "l"),
+                PredictReceipt(.timeout, name: "t"),
+            ]
+        ) {
+            $0.callsInFlight = 1
+            $0.breakerFailures = 0
+        }
+        try bench.feed(2)
+        try bench.turn(afterMilliseconds: 5)
+        bench.client.end(0)
+        try bench.turn()
+        // The next four come together: two of them leave.
+        try bench.feed(4)
+        #expect(bench.stage.deadline == 25_000)
+        try bench.turn(afterMilliseconds: 19)
+        #expect(bench.client.running.count == 1)
+        try bench.turn(afterMilliseconds: 1)
+        #expect(bench.client.cancelled == 1)
+        #expect(bench.client.attempts.count == 2, "rows whose time is up are not sent")
+        #expect(bench.ids == integers(0..<6))
+        #expect(
+            bench.harness.collected.rows[1][2...] == [
+                .integer(2), .string("v1"), .string("7"), .integer(5000), .integer(0),
+            ])
+        for row in 2..<6 {
+            #expect(
+                bench.harness.collected.rows[row][2...] == [.integer(-1), .string("late"), .null, .null, .integer(1)])
+        }
+        #expect(!bench.stage.isBusy)
+        #expect(bench.stage.takeCounts().timeouts == 2)
+    }
+
+    @Test func withoutADefaultRowsPastTheDeadlineAreDeadLetters() throws {
+        let bench = try Bench(schema, contract: PredictContract(deadlineMicroseconds: 20_000)) { _ in }
+        try bench.feed(3)
+        try bench.turn(afterMilliseconds: 20)
+        #expect(bench.harness.rejected.map(\.reason) == Array(repeating: .deadlineExceeded, count: 3))
+        #expect(bench.harness.rejected.first?.detail == "deadline of 20000 us")
     }
 }

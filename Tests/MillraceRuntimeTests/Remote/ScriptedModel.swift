@@ -81,11 +81,13 @@ final class ScriptedModel: RemoteModel, @unchecked Sendable {
     /// Over rows `(id BIGINT, name STRING)`.
     func makeOperator(
         _ input: Schema, argument: Int = 0, clock: any Clock, limits: Limits = Limits(), storesPositions: Bool = true,
-        skipsReplayed: Bool = true, versionColumn: String? = nil
+        skipsReplayed: Bool = true, contract: PredictContract = PredictContract(), receipts: [PredictReceipt] = []
     ) throws -> RemotePredictOperator {
         try RemotePredictOperator(
-            PredictPlan(model: 0, arguments: [argument], versionColumn: versionColumn), input: input, model: self,
+            PredictPlan(model: 0, arguments: [argument], receipts: receipts, contract: contract), input: input,
+            model: self,
             inputs: Self.inputs, outputs: Self.outputs, skipsReplayed: skipsReplayed,
-            storesPositions: storesPositions, index: 0, object: "m", limits: limits, clock: clock, log: .silent)
+            storesPositions: storesPositions, index: 0, monitor: ModelMonitor(), object: "m", limits: limits,
+            clock: clock, log: .silent)
     }
 }
