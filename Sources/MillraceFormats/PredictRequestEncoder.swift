@@ -36,7 +36,8 @@ package final class PredictRequestEncoder {
         head.append(0x7B)
         if let signatureName {
             head.append("\"signature_name\":")
-            head.append(PredictRequestEncoder.quoted(signatureName).bytes)
+            let name = PredictRequestEncoder.quoted(signatureName)
+            withExtendedLifetime(name) { head.append(name.bytes) }
             head.append(0x2C)
         }
         switch form {

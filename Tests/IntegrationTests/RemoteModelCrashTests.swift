@@ -11,6 +11,7 @@ extension IntegrationTests {
 
             init() throws {
                 process.executableURL = MillraceProcess.repository.appendingPathComponent("Scripts/predict-server")
+                process.arguments = ["--with-parent"]
                 let output = Pipe()
                 process.standardOutput = output
                 try process.run()

@@ -31,15 +31,15 @@ import Testing
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         try (0..<rows).map { #"{"id":\#($0),"ts":"2026-01-01 00:00:\#(String(format: "%02d", $0 / 10)).\#($0 % 10)"}"# }
-            .joined(separator: "\n").write(
+            .joined(separator: "\n").appending("\n").write(
                 to: directory.appendingPathComponent("in.json"), atomically: true, encoding: .utf8)
         let sql = """
-            SET 'dead-letter.path' = 'dead.json';
+            SET 'dead-letter.path' = '\(directory.path)/dead.json';
             CREATE TABLE t (id BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
             WITH ('connector' = 'filesystem', 'path' = 'in.json', 'format' = 'json');
             CREATE MODEL m INPUT (\(inputs)) OUTPUT (\(outputs))
             WITH ('provider' = 'http', 'url' = '\(url)', 'retry-backoff' = '5 ms' \(options));
-            CREATE TABLE o (\(columns)) WITH ('connector' = 'filesystem', 'path' = 'out.json', 'format' = 'json');
+            CREATE TABLE o (\(columns)) WITH ('connector' = 'filesystem', 'path' = '\(directory.path)/out.json', 'format' = 'json');
             \(query ?? "INSERT INTO o SELECT id, doubled FROM ML_PREDICT(TABLE t, MODEL m, DESCRIPTOR(id)\(config));")
             """
         let file = PipelineFile(path: directory.path + "/p.sql", text: sql, variables: [:])
@@ -119,7 +119,8 @@ import Testing
         #expect(requests.map(\.active).max() ?? 0 > 1)
         // Connections are kept: one more than at once at most, for the one that was closed.
         #expect(Set(requests.map(\.connection)).count <= 6, "\(requests.count) requests")
-        #expect(outcome.counts.retries == 2)
+        // libcurl itself asks again when a connection that was kept turns out to be closed.
+        #expect((1...2).contains(outcome.counts.retries))
         #expect(outcome.counts.rows == 60)
     }
 
@@ -189,7 +190,7 @@ import Testing
 
     @Test func aDeadServerStopsRowsInsteadOfLosingThem() throws {
         // Nothing listens there at first.
-        let port = try PredictServer().port
+        let port = PredictServer.freePort()
         let late = Mutex<PredictServer?>(nil)
         Thread {
             usleep(700_000)

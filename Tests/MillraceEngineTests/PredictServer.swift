@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// `Scripts/predict-server` in a process of its own, and what it was asked.
 final class PredictServer: @unchecked Sendable {
@@ -31,7 +32,8 @@ final class PredictServer: @unchecked Sendable {
         process.executableURL = Self.repository.appendingPathComponent("Scripts/predict-server")
         let fixtures = Self.repository.appendingPathComponent("Tests/MillraceModelsTests/Fixtures/natality")
         process.arguments =
-            ["--log", log.path, "--trees", fixtures.appendingPathComponent("natality_xgb.json").path] + more
+            ["--with-parent", "--log", log.path, "--trees", fixtures.appendingPathComponent("natality_xgb.json").path]
+            + more
         let output = Pipe()
         process.standardOutput = output
         try process.run()
@@ -48,6 +50,23 @@ final class PredictServer: @unchecked Sendable {
     func close() {
         process.terminate()
         try? FileManager.default.removeItem(at: log)
+    }
+
+    /// A port where nothing listens.
+    static func freePort() -> Int {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { Glibc.close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = bind(socket, $0, length)
+                _ = getsockname(socket, $0, &length)
+            }
+        }
+        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     /// The address of a model, with a name for this test's requests and what is to happen to them.

@@ -6,12 +6,13 @@ import Testing
 
 /// Bodies of the predict protocol, byte by byte.
 struct PredictProtocolTests {
-    private func batch(_ schema: Schema, _ rows: [[Value]]) -> (ColumnBatch, BatchArena) {
-        let arena = BatchArena()
+    private let arena = BatchArena()
+
+    private func batch(_ schema: Schema, _ rows: [[Value]]) -> ColumnBatch {
         let batch = ColumnBatch(schema)
         for row in rows { for (column, value) in zip(batch.columns, row) { column.append(value, arena: arena) } }
         batch.count = rows.count
-        return (batch, arena)
+        return batch
     }
 
     private static let two = Schema(("age", .integer), ("name", .string))
@@ -30,7 +31,7 @@ struct PredictProtocolTests {
     ])
     func requests(form: PredictRequestEncoder.Form, wraps: Bool, expected: String) throws {
         let encoder = try PredictRequestEncoder(Self.two, form: form, wraps: wraps, signatureName: nil)
-        let (batch, _) = batch(Self.two, Self.rows)
+        let batch = batch(Self.two, Self.rows)
         let buffer = ByteBuffer()
         buffer.append("left over")
         try encoder.encode(batch, into: buffer)
@@ -39,7 +40,7 @@ struct PredictProtocolTests {
 
     @Test func oneInputIsSentBareAndTheSignatureByName() throws {
         let schema = Schema(("x", .array(.double)))
-        let (batch, _) = batch(schema, [[.array([.double(1), .double(2.5)])], [.array([])]])
+        let batch = batch(schema, [[.array([.double(1), .double(2.5)])], [.array([])]])
         let buffer = ByteBuffer()
         try PredictRequestEncoder(schema, form: .instanceLists, wraps: false, signatureName: "serving \"x\"").encode(
             batch, into: buffer)

@@ -25,6 +25,12 @@ final class RemoteStage {
 
     func isFull(_ input: ShardInput) -> Bool { model.isFull && feeds.contains(input.index) }
 
+    /// How long the shard may sleep as far as this model goes, microseconds; 0 or less: not at all.
+    func patience(_ now: Int64) -> Int64 {
+        let patience: Int64 = model.descriptor < 0 && model.isBusy ? 1000 : .max
+        return min(patience, model.deadline.map { $0 - now } ?? .max)
+    }
+
     func isDue(_ now: Int64) -> Bool {
         if isReady || model.descriptor < 0 { return true }
         guard let deadline = model.deadline else { return false }

@@ -216,7 +216,7 @@ public final class Shard {
         var timeout = Shard.heartbeatMicroseconds
         for remote in remotes {
             loop.watch(remote.model.descriptor)
-            if let deadline = remote.model.deadline { timeout = min(timeout, deadline - now) }
+            timeout = min(timeout, remote.patience(now))
         }
         loop.wait(timeout)
         for remote in remotes { remote.isReady = true }
@@ -459,7 +459,7 @@ public final class Shard {
         }
         for remote in remotes {
             loop.watch(remote.model.descriptor)
-            if let deadline = remote.model.deadline { timeout = min(timeout, deadline - now) }
+            timeout = min(timeout, remote.patience(now))
         }
         inputs.forEachBorrowed { input in
             guard !input.isFinished else { return }

@@ -156,6 +156,7 @@ struct RemotePredictOperatorTests {
         try bench.feed(2)
         for _ in 0..<2 {
             bench.client.end(0, busy)
+            try bench.turn()
             try bench.turn(afterMilliseconds: 3000)
         }
         #expect(bench.client.attempts == [[0, 1], [0, 1]])

@@ -69,7 +69,7 @@ struct RemoteShardTests {
     @Test(arguments: Shape.allCases, [1, 3])
     func nothingIsLostOrDoubledWhereverItDies(shape: Shape, partitions: Int) throws {
         var stayedBehind = 0
-        for seed in UInt64(1)...40 {
+        for seed in UInt64(1)...15 {
             var random = SeededGenerator(seed: seed)
             let log = log(partitions: partitions, rows: 250)
             let database = MemoryDatabase()
@@ -78,6 +78,7 @@ struct RemoteShardTests {
                 let polls = run == 6 ? nil : Int.random(in: 0...30, using: &random)
                 let source = ScriptedSource(log, random: SeededGenerator(seed: random.next()), crashAfterPolls: polls)
                 let model = ScriptedModel()
+                model.client.isImpatient = true
                 model.settings.rowsPerCall = 4
                 model.settings.callsInFlight = 3
                 model.settings.breakerFailures = 0
@@ -111,7 +112,7 @@ struct RemoteShardTests {
             check(shape, log, database, seed: seed)
         }
         // In this shape the direct branch does not wait for the other.
-        if shape == .branches { #expect(stayedBehind > 20) }
+        if shape == .branches { #expect(stayedBehind > 10) }
     }
 
     private func check(_ shape: Shape, _ log: [[[Value]]], _ database: MemoryDatabase, seed: UInt64) {
@@ -128,7 +129,7 @@ struct RemoteShardTests {
         #expect(database.deadLetters.count == (all.count - good.count) * times, "\(shape), seed \(seed)")
         for letter in database.deadLetters {
             #expect(letter.offset.map { $0 % 50 == 7 } == true, "it names the record")
-            #expect(letter.detail == "HTTP 400")
+            #expect(letter.detail.hasPrefix("HTTP 400"))
         }
         guard shape == .window else { return }
         var windows: [Int64: (count: Int64, sum: Int64)] = [:]

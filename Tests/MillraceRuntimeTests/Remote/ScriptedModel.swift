@@ -6,7 +6,9 @@ import MillraceTestSupport
 /// A model server in the test's hands: attempts end when the script says so. The answer is twice the first input.
 final class ScriptedClient: RemoteClient {
     let descriptor: Int32 = -1
-    var deadline: Int64?
+    /// Asks to be driven again at once while attempts are on their way.
+    var isImpatient = false
+    var deadline: Int64? { isImpatient && !running.isEmpty ? 0 : nil }
     private(set) var running: [RemoteCall] = []
     /// Rows of every attempt, in order.
     private(set) var attempts: [[Int64]] = []
