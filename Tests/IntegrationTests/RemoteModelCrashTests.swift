@@ -50,22 +50,25 @@ extension IntegrationTests {
                 INSERT INTO direct SELECT id FROM events;
                 INSERT INTO scored SELECT id, doubled FROM ML_PREDICT(TABLE events, MODEL m, DESCRIPTOR(id));
                 """)
+            try bench.sql("CREATE TABLE direct (id bigint); CREATE TABLE scored (id bigint, doubled float8)")
             let producer = try bench.producer()
             for id in 0..<rows { try producer.send("{\"id\":\(id)}", partition: Int32(id % 3)) }
             try producer.flush()
             var kills = 0
             var torn = 0
+            var lastWords = ""
             while kills < 6 || torn == 0 && kills < 30 {
                 let process = try bench.run(file, "--shards", "\(shards)")
                 usleep(UInt32.random(in: 150_000...600_000, using: &random))
                 process.kill()
                 kills += 1
+                lastWords = process.standardError
                 let (direct, scored) = (bench.count("direct"), bench.count("scored"))
                 // Rows were on their way to the server when it died.
                 if direct > scored, scored > 0 { torn += 1 }
             }
             print("\(kills) kills, \(torn) of them with rows at the model server")
-            #expect(torn > 0)
+            #expect(torn > 0, "\(lastWords)")
             let process = try bench.run(file, "--shards", "\(shards)")
             try eventually("all rows", seconds: 60) {
                 bench.count("scored") >= rows && bench.count("direct") >= rows
