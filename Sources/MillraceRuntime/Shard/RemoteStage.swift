@@ -27,7 +27,7 @@ final class RemoteStage {
 
     /// How long the shard may sleep as far as this model goes, microseconds; 0 or less: not at all.
     func patience(_ now: Int64) -> Int64 {
-        let patience: Int64 = model.descriptor < 0 && model.isBusy ? 1000 : .max
+        let patience: Int64 = model.isBusy && (isReady || model.descriptor < 0) ? 1000 : .max
         return min(patience, model.deadline.map { $0 - now } ?? .max)
     }
 

@@ -22,7 +22,10 @@ public final class Shard {
     /// Of all sources.
     private let replay = Replay()
     private let commits: CommitQueue
+    /// nil: no operator's state is stored.
+    private let keeper: StateKeeper?
     private var rejections: RejectionLog
+    private var states: StateReporter
     /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
     private var lastSubmit: Int64 = 0
     private var lastHeartbeat: Int64 = 0
@@ -35,6 +38,9 @@ public final class Shard {
     private static let heartbeatMicroseconds: Int64 = 100_000
     /// How long a stop waits for the answers of remote models.
     private static let drainMicroseconds: Int64 = 5_000_000
+    /// While no transaction can be sent, changes of state are moved to the next one this often: there they count as unsent.
+    private static let gatherIntervalMicroseconds: Int64 = 50_000
+    private var lastGather: Int64 = 0
 
     public init(graph: ShardGraph, context: ShardContext, observer: any ShardObserver) {
         self.graph = graph
@@ -49,11 +55,18 @@ public final class Shard {
             RemoteStage($0, inputs: inputs)
         }
         sessions = graph.sessions.map { ShardSession($0) }
+        states = StateReporter(graph.operators)
         rejections = RejectionLog(
             isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
         commits = CommitQueue(
             sources: streams.map(\.plan.name), sessions: sessions,
             checkpoint: sessions.first { $0.session === graph.checkpoint })
+        keeper =
+            if let session = graph.checkpoint as? any StateSession, !graph.stateful.isEmpty {
+                StateKeeper(graph.stateful, session)
+            } else {
+                nil
+            }
     }
 
     /// Ends `run` after the batch in hand; from any thread.
@@ -87,6 +100,7 @@ public final class Shard {
     /// The parts of `run`, for tests that run several shards by turns on one thread.
     package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
         context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
+        try keeper?.restore()
         try loadStaticTables()
         try start(from: positions)
     }
@@ -96,7 +110,8 @@ public final class Shard {
         beat(now)
         try pollInputs(now)
         try driveRemotes(now)
-        try tick()
+        // What time alone makes belongs to no position before those that wait for the flush.
+        if !commits.awaitsFlush { try tick() }
         var isWorking = false
         if let exchange = graph.exchange {
             isWorking = try exchange.turn(mayEmit: { [unowned self] in !self.isHeldBack }, context: context)
@@ -158,6 +173,7 @@ public final class Shard {
         inputs.forEachBorrowed { $0.isReady = true }
         sessions.forEachBorrowed { $0.isReady = true }
         remotes.forEachBorrowed { $0.isReady = true }
+        if let state = states.report(now) { observer.holds(state, shard: graph.shard) }
     }
 
     /// One poll of every source that has something, unless the sinks are full.
@@ -199,6 +215,11 @@ public final class Shard {
         for remote in remotes where remote.isDue(now) {
             remote.isReady = false
             remote.model.drive(now: now)
+            // A checkpoint that waits for the flush of other sessions says nothing of rows that come now.
+            guard !commits.awaitsFlush else {
+                remote.isReady = true
+                continue
+            }
             var before = commits.open.rows
             while try remote.model.release(context) {
                 reportWrites()
@@ -228,7 +249,12 @@ public final class Shard {
         guard awaitsAnswers else { return }
         let deadline = context.clock.monotonicMicroseconds() + Shard.drainMicroseconds
         for input in inputs { loop.forget(input.source.descriptor) }
-        while awaitsAnswers, context.clock.monotonicMicroseconds() < deadline { try awaitAnswers() }
+        while awaitsAnswers, context.clock.monotonicMicroseconds() < deadline {
+            try awaitAnswers()
+            let now = context.clock.monotonicMicroseconds()
+            _ = try drive(now)
+            try submitIfDue(now, force: false)
+        }
         for remote in remotes where remote.model.isBusy {
             context.log(
                 .warning, "rows were waiting for their predictions at the stop",
@@ -386,7 +412,13 @@ public final class Shard {
         if !hasMoved, !hasRows { graph.exchange?.nothingMoved() }
         let isTime = force || now - lastSubmit >= Shard.positionsIntervalMicroseconds
         let positionsAreDue = hasMoved && isTime || graph.exchange?.wantsCommit ?? false
-        guard hasRows || positionsAreDue, commits.canSubmit else { return }
+        guard hasRows || positionsAreDue, commits.canSubmit else {
+            if let keeper, !commits.awaitsFlush, now - lastGather >= Shard.gatherIntervalMicroseconds {
+                lastGather = now
+                keeper.gather(ticket: commits.ticket + 1)
+            }
+            return
+        }
         if graph.checkpoint != nil, remotes.containsBorrowed(where: { $0.model.holdsCommit }) {
             isDraining = true
             return
@@ -396,6 +428,7 @@ public final class Shard {
             graph.exchange?.nothingMoved()
             return
         }
+        keeper?.collect(ticket: commits.ticket + 1)
         try commits.submit(now: now)
         graph.exchange?.submitted(commits.ticket)
     }
@@ -499,6 +532,7 @@ public final class Shard {
             loop.wait(10_000)
             notice(isTimeUp: loop.readyCount == 0)
         }
+        if let state = states.report(Int64.max) { observer.holds(state, shard: graph.shard) }
         rejections.summarize(context.log)
         for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }
         for lookup in graph.lookups { lookup.close() }
