@@ -94,6 +94,29 @@ extension IntegrationTests {
             #expect(run.status == 1 && run.errors.contains("error: unknown Kafka topic"), "\(run)")
         }
 
+        @Test func waitsAtTheStart() throws {
+            let bench = try Workbench()
+            let file = try bench.pipeline(Self.valid)
+            try bench.sql("CREATE TABLE results (n integer, name text)")
+            bench.server.stop()
+            let impatient = try millrace("run", file)
+            #expect(
+                impatient.status == 1 && impatient.errors.contains("could not connect to PostgreSQL"), "\(impatient)")
+            let patient = try bench.run(file, "--wait", "60")
+            let stopped = try bench.run(file, "--wait", "60")
+            sleep(2)
+            #expect(patient.isRunning && patient.standardError.contains("trying again"), "\(patient.standardError)")
+            stopped.terminate()
+            #expect(try stopped.wait() == 0)
+            try bench.server.start()
+            let producer = try bench.producer()
+            try producer.send(#"{"n": 11, "name": "a"}"#)
+            try producer.flush()
+            try eventually("a row") { bench.count("results") == 1 }
+            patient.terminate()
+            #expect(try patient.wait() == 0, "\(patient.standardError)")
+        }
+
         @Test func modelInspect() throws {
             let path = MillraceProcess.repository.path + "/pipelines/models/natality_xgb.ubj"
             let ended = try millrace("model", "inspect", path)
