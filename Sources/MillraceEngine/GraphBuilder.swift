@@ -14,6 +14,7 @@ struct GraphBuilder {
     let shards: Int
     /// What the shards of a plan with window aggregates share; nil on one shard.
     let exchange: Exchange?
+    private let recovery: StateRecovery
     private let formats = Formats()
 
     private var operators: [Operator] = []
@@ -27,6 +28,7 @@ struct GraphBuilder {
     ) {
         self.exchange = exchange
         self.plan = plan
+        recovery = StateRecovery(plan)
         self.models = models
         self.options = options
         self.shard = shard
@@ -67,6 +69,14 @@ struct GraphBuilder {
                 try ExchangeMember(exchange, shard: shard, windows: windows)
             })
         graph.shard = shard
+        for index in recovery.stored.sorted() {
+            guard let each = operators[index] as? any StatefulOperator else {
+                throw Diagnostic(
+                    "the state of \(StateRecovery.name(of: index, in: plan)) cannot be stored", fault: .bug)
+            }
+            graph.stateful.append(each)
+            postgres?.stateOperators.append(StateRecovery.name(of: index, in: plan))
+        }
         return (graph, postgres)
     }
 
@@ -167,7 +177,7 @@ struct GraphBuilder {
             return try EmittingWindowOperator(
                 aggregate, input: input(0), object: node.object, limits: options.limits)
         case .windowAggregate(let aggregate):
-            if let slicing = aggregate.slicing, shards == 1 {
+            if let slicing = aggregate.slicing, shards == 1, !recovery.stored.contains(index) {
                 return try SlicedWindowAggregateOperator(
                     aggregate, slicing, input: input(0), object: node.object, limits: options.limits)
             }
@@ -180,7 +190,8 @@ struct GraphBuilder {
         case .over(let over) where over.isOnArrival:
             return try OverArrivalOperator(
                 over, input: input(0), object: node.object,
-                slack: ReplayReach.milliseconds(behind: index, of: plan) ?? 0,
+                // With its state stored, no row is asked for again.
+                slack: recovery.stored.contains(index) ? 0 : ReplayReach.milliseconds(behind: index, of: plan) ?? 0,
                 limits: options.limits)
         case .over(let over):
             return try OverOperator(over, input: input(0), object: node.object, limits: options.limits)

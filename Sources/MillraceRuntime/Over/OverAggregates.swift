@@ -68,6 +68,11 @@ final class OverAggregates {
         pool = RecordPool(stride: max(16, layouts.count * OverCallLayout.recordBytes))
     }
 
+    /// What a key takes: its object, its record, and the heads of its queues and sets.
+    var keyBytes: Int {
+        48 + pool.stride + (usesQueues ? 32 + calls.count * 48 : 0) + (values.isEmpty ? 0 : 32 + calls.count * 64)
+    }
+
     /// Forgets all rows of a key.
     func clear(_ state: Key) {
         for index in state.queues.indices { drop(index, state) }
@@ -80,6 +85,45 @@ final class OverAggregates {
         for index in state.queues.indices { drop(index, state) }
         forgetValues(state)
         pool.deallocate(state.record)
+    }
+
+    // MARK: - Snapshots
+
+    /// Appends all that the calls remember of a key; for frames that no row leaves, whose rows are not kept otherwise.
+    func write(_ state: Key, to buffer: ByteBuffer) {
+        buffer.append(ByteRef(start: state.record.assumingMemoryBound(to: UInt8.self), count: pool.stride))
+        for queue in state.queues {
+            buffer.append(varint: UInt64(queue.count))
+            for place in 0..<queue.count { rows.write(queue[place], to: buffer) }
+        }
+        for (index, counts) in state.distinct.enumerated() {
+            buffer.append(varint: UInt64(counts.count))
+            counts.forEach { value, count in
+                values[index].write(value, to: buffer)
+                buffer.append(varint: UInt64(count))
+            }
+        }
+    }
+
+    /// Reads what `write` wrote into the state of a key without rows.
+    func read(_ state: Key, from reader: inout StateReader) {
+        let stride = pool.stride
+        _ = reader.read { cursor in
+            state.record.copyMemory(from: cursor, byteCount: stride)
+            cursor += stride
+        }
+        for index in state.queues.indices {
+            for _ in 0..<reader.count() where !reader.isDamaged {
+                state.queues[index].append(rows.insert(from: &reader))
+            }
+        }
+        for index in state.distinct.indices {
+            for _ in 0..<reader.count() {
+                guard let value = reader.read({ values[index].intern(from: &$0) }) else { return }
+                values[index].retain(value)
+                state.distinct[index].set(value, count: Int32(truncatingIfNeeded: reader.count()))
+            }
+        }
     }
 
     // MARK: - Rows
@@ -236,7 +280,7 @@ final class OverAggregates {
 
     private func forgetValues(_ state: Key) {
         for (index, counts) in state.distinct.enumerated() {
-            counts.forEach { values[index].release($0) }
+            counts.forEach { value, _ in values[index].release(value) }
             state.distinct[index] = DistinctCounts()
         }
     }

@@ -21,6 +21,8 @@ public final class Shard {
     /// Of all sources.
     private let replay = Replay()
     private let commits: CommitQueue
+    /// nil: no operator's state is stored.
+    private let keeper: StateKeeper?
     private var rejections: RejectionLog
     private var states: StateReporter
     /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
@@ -31,6 +33,9 @@ public final class Shard {
     private static let positionsIntervalMicroseconds: Int64 = 200_000
     /// The longest sleep: bounds what a missed wake-up can cost.
     private static let heartbeatMicroseconds: Int64 = 100_000
+    /// While no transaction can be sent, changes of state are moved to the next one this often: there they count as unsent.
+    private static let gatherIntervalMicroseconds: Int64 = 50_000
+    private var lastGather: Int64 = 0
 
     public init(graph: ShardGraph, context: ShardContext, observer: any ShardObserver) {
         self.graph = graph
@@ -48,6 +53,12 @@ public final class Shard {
         commits = CommitQueue(
             sources: streams.map(\.plan.name), sessions: sessions,
             checkpoint: sessions.first { $0.session === graph.checkpoint })
+        keeper =
+            if let session = graph.checkpoint as? any StateSession, !graph.stateful.isEmpty {
+                StateKeeper(graph.stateful, session)
+            } else {
+                nil
+            }
     }
 
     /// Ends `run` after the batch in hand; from any thread.
@@ -81,6 +92,7 @@ public final class Shard {
     /// The parts of `run`, for tests that run several shards by turns on one thread.
     package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
         context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
+        try keeper?.restore()
         try loadStaticTables()
         try start(from: positions)
     }
@@ -89,7 +101,8 @@ public final class Shard {
         let now = context.clock.monotonicMicroseconds()
         beat(now)
         try pollInputs(now)
-        try tick()
+        // What time alone makes belongs to no position before those that wait for the flush.
+        if !commits.awaitsFlush { try tick() }
         var isWorking = false
         if let exchange = graph.exchange {
             isWorking = try exchange.turn(mayEmit: { [unowned self] in !self.isHeldBack }, context: context)
@@ -316,12 +329,19 @@ public final class Shard {
         if !hasMoved, !hasRows { graph.exchange?.nothingMoved() }
         let isTime = force || now - lastSubmit >= Shard.positionsIntervalMicroseconds
         let positionsAreDue = hasMoved && isTime || graph.exchange?.wantsCommit ?? false
-        guard hasRows || positionsAreDue, commits.canSubmit else { return }
+        guard hasRows || positionsAreDue, commits.canSubmit else {
+            if let keeper, !commits.awaitsFlush, now - lastGather >= Shard.gatherIntervalMicroseconds {
+                lastGather = now
+                keeper.gather(ticket: commits.ticket + 1)
+            }
+            return
+        }
         lastSubmit = now
         guard writePositions(now, isComplete: force) || hasRows else {
             graph.exchange?.nothingMoved()
             return
         }
+        keeper?.collect(ticket: commits.ticket + 1)
         try commits.submit(now: now)
         graph.exchange?.submitted(commits.ticket)
     }
