@@ -68,7 +68,6 @@ struct GraphBuilder {
             exchange: try exchange.map { exchange throws(Diagnostic) in
                 try ExchangeMember(exchange, shard: shard, windows: windows)
             })
-        graph.shard = shard
         for index in recovery.stored.sorted() {
             guard let each = operators[index] as? any StatefulOperator else {
                 throw Diagnostic(
@@ -77,6 +76,7 @@ struct GraphBuilder {
             graph.stateful.append(each)
             postgres?.stateOperators.append(StateRecovery.name(of: index, in: plan))
         }
+        graph.shard = shard
         return (graph, postgres)
     }
 

@@ -27,10 +27,10 @@ public struct ShardGraph {
     public var sessions: [any SinkSession]
     public var checkpoint: (any SinkSession)?
     public var lookups: [any LookupTable]
-    /// The shard's number.
-    public var shard = 0
     /// Operators whose state the checkpoint stores, in the order of the names that it was told.
     package var stateful: [any StatefulOperator] = []
+    /// The shard's number.
+    public var shard = 0
     /// The shard's place among several that aggregate over windows together; nil: it needs none.
     public var exchange: ExchangeMember?
 
