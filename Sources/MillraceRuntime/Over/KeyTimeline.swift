@@ -18,6 +18,9 @@ final class KeyTimeline {
     /// A visit is due when its oldest row has become too old.
     var isAwaited = false
 
+    /// Of one without rows and frames: the object, and the heads of its arrays.
+    static let bytes = 64 + 3 * 32
+
     init(states: [OverAggregates.Key]) {
         self.states = states
         firsts = Array(repeating: 0, count: states.count)

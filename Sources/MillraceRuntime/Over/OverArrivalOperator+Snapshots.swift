@@ -8,7 +8,15 @@ package import MillraceCore
 extension OverArrivalOperator: StatefulOperator {
     /// Rows: those of histories.
     package var stateSize: StateSize {
-        StateSize(rows: keptRows, keys: keptKeys, bytes: store.usedBytes + keys.tableBytes + rows.slotBytes)
+        StateSize(
+            rows: keptRows, keys: keptKeys,
+            bytes: store.usedBytes + keys.tableBytes + rows.slotBytes + keptRows * MemoryLayout<KeyTimeline.Entry>.stride
+                + keptKeys * keyBytes)
+    }
+
+    /// Of a key's timeline and what its frames remember, with the heads of objects and arrays.
+    private var keyBytes: Int {
+        frames.reduce(KeyTimeline.bytes) { $0 + 16 + $1.aggregates.keyBytes }
     }
 
     package func keepChanges() {
