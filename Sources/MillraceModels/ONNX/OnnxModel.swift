@@ -68,7 +68,8 @@ final class OnnxModel: Model, @unchecked Sendable {
             }
             for name in output.columnNames { results.append(.init(name: name, type: output.element.type)) }
         }
-        var facts = ["format: ONNX", "producer: \(metadata.producer)", "runtime: ONNX Runtime \(library.release)"]
+        var facts = ["format: ONNX"] + (fileFacts.isEmpty ? ["producer: \(metadata.producer)"] : fileFacts)
+        facts.append("runtime: ONNX Runtime \(library.release)")
         for input in inputs {
             facts.append("input: \(input.name) \(input.element)\(input.rank == 1 ? "[N]" : "[N, \(input.width)]")")
         }
