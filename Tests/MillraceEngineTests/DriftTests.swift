@@ -92,15 +92,17 @@ struct DriftTests {
         // The first hour is the training's rows; in the second mothers are older, and weeks are missing.
         var live: [String: [String]] = [:]
         for name in Self.features {
-            live[name] = training[name]! + (0..<200).map { row in
-                let cell = training[name]![row]
-                switch name {
-                case "mother_age": return cell.isEmpty ? "" : "\(Int(Double(cell)!) + 15)"
-                case "gestation_weeks": return row % 2 == 0 ? "" : cell
-                case "is_male": return row % 4 == 0 ? cell : "true"
-                default: return cell
+            live[name] =
+                training[name]!
+                + (0..<200).map { row in
+                    let cell = training[name]![row]
+                    switch name {
+                    case "mother_age": return cell.isEmpty ? "" : "\(Int(Double(cell)!) + 15)"
+                    case "gestation_weeks": return row % 2 == 0 ? "" : cell
+                    case "is_male": return row % 4 == 0 ? cell : "true"
+                    default: return cell
+                    }
                 }
-            }
         }
         let rows = (0..<400).map { row in
             let minute = row % 200 / 4
