@@ -22,6 +22,7 @@ public final class Pipeline: Sendable {
         var running = 0
         var isStopping = false
         var failure: Diagnostic?
+        var loader: ModelLoader?
     }
 
     /// What other threads may do with a shard: ask it to stop.
@@ -76,8 +77,15 @@ public final class Pipeline: Sendable {
             handovers.append(
                 Handover(shard: Shard(graph: graph, context: context, observer: metrics), positions: positions))
         }
+        metrics.observeModels { models.status }
+        let loader = ModelLoader(models, log: options.log, clock: options.clock)
+        state.withLock { $0.loader = loader }
         launch(handovers)
+        loader.start()
     }
+
+    /// Reads the model files anew, changed or not. From any thread.
+    public func reloadModels() { state.withLock { $0.loader }?.reload() }
 
     private func launch(_ handovers: [Handover]) {
         state.withLock { state in
@@ -120,6 +128,7 @@ public final class Pipeline: Sendable {
     /// - Throws: the first failure of a shard.
     public func wait() throws(Diagnostic) {
         for thread in state.withLock({ $0.threads }) { thread.join() }
+        state.withLock { $0.loader }?.stop()
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 }

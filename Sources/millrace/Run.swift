@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MillraceCore
 import MillraceEngine
 import MillraceObservability
@@ -9,7 +10,8 @@ struct Run: ParsableCommand {
         abstract: "Run a pipeline until its sources end or a signal stops it.",
         discussion: """
             SIGINT and SIGTERM drain: the batch in hand is finished and committed, then the process ends with status 0. \
-            Bounded sources end the run by themselves.
+            Bounded sources end the run by themselves. SIGHUP reads the model files anew; a file that has changed is taken up \
+            without it, unless CREATE MODEL says otherwise ('swap').
             """)
 
     @OptionGroup var pipeline: PipelineArguments
@@ -42,7 +44,8 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
-        let signals = StopSignals()
+        let signals = StopSignals(hangup: true)
+        let terminal = ControllingTerminal()
         let (file, plan) = try pipeline.load()
         for listing in file.listings { Console.print(listing.joined(separator: "\n")) }
         // A file of SHOW statements only has nothing to run.
@@ -56,7 +59,16 @@ struct Run: ParsableCommand {
         let running = Pipeline(plan: plan, options: options)
         do {
             try running.start()
-            if case .signal = signals.wait(finished: running.finishedDescriptor) { running.requestStop() }
+            wait: while true {
+                switch signals.wait(finished: running.finishedDescriptor) {
+                case .signal(SIGHUP) where !terminal.isGone: running.reloadModels()
+                case .signal:
+                    running.requestStop()
+                    break wait
+                case .finished: break wait
+                case .timeout: break
+                }
+            }
             try running.wait()
         } catch {
             Console.error(file.rendered([error]))

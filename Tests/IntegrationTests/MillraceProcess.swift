@@ -87,6 +87,7 @@ final class MillraceProcess {
     }
 
     func interrupt() { if isRunning { _ = Foundation.kill(id, SIGINT) } }
+    func hangUp() { if isRunning { _ = Foundation.kill(id, SIGHUP) } }
     func terminate() { if isRunning { _ = Foundation.kill(id, SIGTERM) } }
 
     /// Waits for the end, at most `seconds`; returns the exit status.
