@@ -1,8 +1,8 @@
 # `make demo` runs the main job on embedded defaults; `make test` runs every test. See README.md.
-.PHONY: help deps build demo test bench bench-micro lint clean
+.PHONY: help deps tensorflow build demo test bench bench-micro lint clean
 .DEFAULT_GOAL := help
 
-DEMO ?= baby_weight
+DEMO ?= fraud
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -10,10 +10,13 @@ help: ## what there is
 deps: ## install what is missing (says what), fetch the ONNX Runtime library into .deps
 	Scripts/install-dependencies
 
+tensorflow: ## fetch TensorFlow's C library (850 MB) into .deps, for 'provider' = 'savedmodel'
+	Scripts/fetch-tensorflow
+
 build: deps ## release build: .build/release/millrace
 	swift build -c release --product millrace
 
-demo: build ## a live pipeline on an embedded broker and a private PostgreSQL: make demo DEMO=sales_by_region
+demo: build ## a live pipeline on an embedded broker and a private PostgreSQL: make demo DEMO=baby_weight
 	@if [ "$(DEMO)" = flights ]; then Scripts/fetch-flights; fi
 	.build/release/millrace demo $(DEMO)
 

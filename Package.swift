@@ -97,6 +97,7 @@ let package = Package(
         tests("MillraceModelsTests", ["MillraceModels"], excluding: ["Fixtures"]),
         tests("MillraceObservabilityTests", ["MillraceObservability"]),
         tests("MillraceEngineTests", ["MillraceEngine", "CMillraceLinux"], excluding: ["Golden", "Functions"]),
+        tests("MillraceDemoTests", ["MillraceDemo", "MillraceCore"]),
         tests(
             "IntegrationTests",
             ["MillraceEngine", "MillraceKafka", "MillracePostgres", "MillraceCore", "CLibrdkafka"]),

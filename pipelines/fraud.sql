@@ -144,6 +144,10 @@ CREATE TABLE fraud_alerts (
     merchant_category STRING,
     country STRING,
     probability DOUBLE,
+    -- What it stands out by: purchases in ten minutes, countries in a day, the amount by the average of a week.
+    tx_count_10m BIGINT,
+    distinct_countries_24h BIGINT,
+    amount_ratio_7d DOUBLE,
     model_version STRING,
     kafka_topic STRING,
     kafka_partition INT,
@@ -162,6 +166,10 @@ CREATE TABLE alert_messages (
     merchant_category STRING,
     country STRING,
     probability DOUBLE,
+    -- What it stands out by: purchases in ten minutes, countries in a day, the amount by the average of a week.
+    tx_count_10m BIGINT,
+    distinct_countries_24h BIGINT,
+    amount_ratio_7d DOUBLE,
     model_version STRING,
     kafka_topic STRING,
     kafka_partition INT,
@@ -197,15 +205,15 @@ FROM scored;
 
 INSERT INTO fraud_alerts
 SELECT
-    account, event_time, amount, merchant_category, country, probability, model_version, kafka_topic, kafka_partition,
-    kafka_offset
+    account, event_time, amount, merchant_category, country, probability, tx_count_10m, distinct_countries_24h,
+    amount_ratio_7d, model_version, kafka_topic, kafka_partition, kafka_offset
 FROM scored
 WHERE is_alert = 1;
 
 INSERT INTO alert_messages
 SELECT
-    account, event_time, amount, merchant_category, country, probability, model_version, kafka_topic, kafka_partition,
-    kafka_offset
+    account, event_time, amount, merchant_category, country, probability, tx_count_10m, distinct_countries_24h,
+    amount_ratio_7d, model_version, kafka_topic, kafka_partition, kafka_offset
 FROM scored
 WHERE is_alert = 1;
 

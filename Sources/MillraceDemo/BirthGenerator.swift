@@ -26,6 +26,6 @@ struct BirthGenerator: EventGenerator {
             fields.append("\"weight_gain_pounds\":\(max(0, Int(random.normal(mean: 30.5, deviation: 13))))")
         }
         let text = "{" + fields.joined(separator: ",") + "}"
-        return Event(key: nil, value: Array(text.utf8), timestampMilliseconds: time)
+        return Event(key: nil, value: Array(text.utf8), timestampMilliseconds: now)
     }
 }

@@ -17,6 +17,43 @@ public enum DemoScenario: String, CaseIterable, Sendable {
         }
     }
 
+    /// What one sees, in a few lines of up to 79 characters.
+    var introduction: [String] {
+        switch self {
+        case .fraud:
+            [
+                "Card payments, made up, come in through Kafka. Each is scored when it arrives,",
+                "by a model in this process, from what its account did in the last ten minutes,",
+                "hour, day and week. 0.5 and more is an alert. All in SQL: pipelines/\(file)",
+            ]
+        case .babyWeight:
+            [
+                "Birth records, made up, come in through Kafka. A model in this process predicts",
+                "the weight of each when it arrives. All in SQL: pipelines/\(file)",
+            ]
+        case .salesByRegion:
+            [
+                "Sales, made up, come in through Kafka and are joined with a table of regions:",
+                "the demo query of Dataflow SQL, word for word: pipelines/\(file)",
+            ]
+        case .flights:
+            [
+                "Departures from New York in January 2013 in the order they left, a day in a minute;",
+                "a model in this process predicts the delay at the arrival. pipelines/\(file)",
+            ]
+        }
+    }
+
+    /// What the events are called.
+    var events: String {
+        switch self {
+        case .fraud: "payments/s"
+        case .babyWeight: "births/s"
+        case .salesByRegion: "sales/s"
+        case .flights: "flights/s"
+        }
+    }
+
     /// A table on the screen.
     struct Panel {
         struct Column {
@@ -58,26 +95,40 @@ public enum DemoScenario: String, CaseIterable, Sendable {
         case .fraud:
             [
                 Panel(
-                    "newest alerts", rows: 8,
+                    "newest alerts, and what they stand out by", rows: 8,
                     columns: [
-                        Self.text("time", 12), Self.text("account", 12), Self.number("amount", 8),
-                        Self.text("category", 13), Self.text("country", 7), Self.number("probability", 11),
+                        Self.text("time", 8), Self.text("account", 11), Self.text("country", 7),
+                        Self.text("category", 13), Self.number("amount", 8), Self.number("7-d avg", 7),
+                        Self.number("in 10 min", 9), Self.number("score", 5),
                     ],
                     query: """
-                        SELECT to_char(event_time, 'HH24:MI:SS.MS'), account, round(amount::numeric, 2), \
-                        merchant_category, country, round(probability::numeric, 3) \
+                        SELECT to_char(event_time, 'HH24:MI:SS'), account, country, merchant_category, \
+                        to_char(amount, 'FM999990.00'), coalesce(to_char(amount / amount_ratio_7d, 'FM999990.00'), '-'), \
+                        tx_count_10m, to_char(probability, 'FM0.000') \
                         FROM \(Self.newest("fraud_alerts")) ORDER BY event_time DESC
                         """),
                 Panel(
-                    "five-second windows", rows: 8,
+                    "newest payments: every one has a score", rows: 5,
                     columns: [
-                        Self.text("start", 8), Self.text("country", 7), Self.number("transactions", 12),
+                        Self.text("time", 8), Self.text("account", 11), Self.text("country", 7),
+                        Self.text("category", 13), Self.number("amount", 8), Self.number("in 24 h", 6),
+                        Self.number("in 10 min", 9), Self.number("score", 5),
+                    ],
+                    query: """
+                        SELECT to_char(event_time, 'HH24:MI:SS'), account, country, merchant_category, \
+                        to_char(amount, 'FM999990.00'), tx_count_24h, tx_count_10m, to_char(probability, 'FM0.000') \
+                        FROM \(Self.newest("fraud_scores")) ORDER BY event_time DESC
+                        """),
+                Panel(
+                    "five-second windows, written when their time is over", rows: 7,
+                    columns: [
+                        Self.text("start", 8), Self.text("country", 7), Self.number("payments", 8),
                         Self.number("volume", 11), Self.number("alerts", 6), Self.number("mean score", 10),
                     ],
                     query: """
-                        SELECT to_char(period_start, 'HH24:MI:SS'), country, transactions, round(volume::numeric, 2), \
-                        alerts, round(mean_probability::numeric, 4) \
-                        FROM fraud_by_country ORDER BY period_start DESC, volume DESC
+                        SELECT to_char(period_start, 'HH24:MI:SS'), country, transactions, \
+                        to_char(volume, 'FM99999990.00'), alerts, to_char(mean_probability, 'FM0.0000') \
+                        FROM \(Self.newest("fraud_by_country")) ORDER BY period_start DESC, volume DESC
                         """),
             ]
         case .babyWeight:

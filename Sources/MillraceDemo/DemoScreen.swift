@@ -43,27 +43,48 @@ struct DemoScreen {
                 + "dead letters \(metrics.rejectedRowsTotal)\n"
         }
         let reasons = metrics.rejectedRows.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-        var lines = [
-            DemoScreen.bold("millrace demo \(scenario.rawValue)"), scenario.summary, "",
-            "events/s      " + DemoScreen.right("\(events)", 9) + "    rows/s " + DemoScreen.right("\(rows)", 9)
-                + "    transactions/s " + DemoScreen.right("\(commits)", 6),
+        let size = DemoScreen.terminalSize()
+        var lines = [DemoScreen.bold("millrace demo \(scenario.rawValue)")] + scenario.introduction.map(DemoScreen.dim)
+        lines += [
+            "",
+            DemoScreen.left(scenario.events, 14) + DemoScreen.right("\(events)", 9) + "    rows/s "
+                + DemoScreen.right("\(rows)", 9) + "    transactions/s " + DemoScreen.right("\(commits)", 6),
             "event→commit  " + DemoScreen.right(DemoScreen.milliseconds(latency.p50), 9) + " p50   "
                 + DemoScreen.right(DemoScreen.milliseconds(latency.p99), 9) + " p99   "
                 + DemoScreen.right(DemoScreen.milliseconds(latency.max), 9) + " max",
             "watermark     \(eventTime)",
             "dead letters  " + DemoScreen.right("\(metrics.rejectedRowsTotal)", 9)
-                + (reasons.isEmpty ? "" : "    " + reasons.joined(separator: ", ")),
+                + (reasons.isEmpty ? "" : "    " + reasons.joined(separator: ", ") + ": some are sent on purpose"),
         ]
-        for (panel, rows) in zip(scenario.panels, panels) {
-            lines += ["", DemoScreen.bold(panel.title)] + DemoScreen.table(panel, rows)
+        let footer = ["", "psql \(database)", "Ctrl-C ends the pipeline; the tables stay until the next one."]
+        let heights = DemoScreen.heights(
+            scenario.panels.map(\.rows), available: size.rows - 1 - lines.count - footer.count)
+        for (panel, (rows, height)) in zip(scenario.panels, zip(panels, heights)) where height > 0 {
+            lines += ["", DemoScreen.bold(panel.title)] + DemoScreen.table(panel, rows, height: height)
         }
-        lines += ["", "psql \(database)", "Ctrl-C ends the pipeline."]
-        return DemoScreen.drawn(lines, size: DemoScreen.terminalSize())
+        return DemoScreen.drawn(lines + footer, size: size)
     }
 
-    /// A header and exactly `panel.rows` lines, so that what is below stays where it is. Numbers stand to the right.
-    static func table(_ panel: DemoScenario.Panel, _ rows: [[String]]) -> [String] {
-        let rows = rows.filter { $0.count == panel.columns.count }
+    /// How many rows each table gets: as many tables as fit with three rows each, then row by row what is left, the smallest
+    /// first.
+    ///
+    /// - Parameter available: lines, of which a table needs three beside its rows.
+    static func heights(_ wanted: [Int], available: Int) -> [Int] {
+        var heights = wanted.map { min($0, 3) }
+        func needed() -> Int { heights.reduce(0) { $0 + ($1 > 0 ? $1 + 3 : 0) } }
+        while needed() > available, let last = heights.lastIndex(where: { $0 > 0 }) { heights[last] = 0 }
+        while needed() < available,
+            let smallest = heights.indices.filter({ heights[$0] > 0 && heights[$0] < wanted[$0] })
+                .min(by: { heights[$0] < heights[$1] })
+        {
+            heights[smallest] += 1
+        }
+        return heights
+    }
+
+    /// A header and exactly `height` lines, so that what is below stays where it is. Numbers stand to the right.
+    static func table(_ panel: DemoScenario.Panel, _ rows: [[String]], height: Int) -> [String] {
+        let rows = rows.filter { $0.count == panel.columns.count }.prefix(height)
         let widths = panel.columns.indices.map { column in
             max(panel.columns[column].width, rows.map { $0[column].count }.max() ?? 0)
         }
@@ -72,7 +93,7 @@ struct DemoScreen {
                 column.isNumber ? right(cell.0, cell.1) : left(cell.0, cell.1)
             }.joined(separator: "   ")
         }
-        let blank = Array(repeating: "", count: max(0, panel.rows - rows.count))
+        let blank = Array(repeating: "", count: max(0, height - rows.count))
         return [dim(line(panel.columns.map(\.name)))] + rows.map(line) + blank
     }
 

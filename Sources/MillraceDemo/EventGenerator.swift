@@ -15,9 +15,12 @@ protocol EventGenerator {
     var ownDueTimes: Bool { get }
     /// Topics that the pipeline writes to.
     var resultTopics: [String] { get }
+    /// What happened before the demo begins, in the order of event time; sent before it.
+    mutating func history(nowMilliseconds: Int64) -> [Event]
 }
 
 extension EventGenerator {
     var ownDueTimes: Bool { false }
     var resultTopics: [String] { [] }
+    mutating func history(nowMilliseconds: Int64) -> [Event] { [] }
 }

@@ -52,6 +52,14 @@ final class EventPump: Sendable {
     }
 
     private func run(_ start: Start) {
+        do throws(Diagnostic) {
+            try sendAsDue(start)
+        } catch {
+            failure.withLock { $0 = error }
+        }
+    }
+
+    private func sendAsDue(_ start: Start) throws(Diagnostic) {
         let begin = DemoTime.nowMilliseconds()
         var produced = 0
         while !stopped.load(ordering: .relaxed) {
@@ -60,18 +68,18 @@ final class EventPump: Sendable {
             let due = start.generator.ownDueTimes ? Int.max : Int(now - begin) * start.eventsPerSecond / 1000
             while produced < due, !stopped.load(ordering: .relaxed) {
                 guard let event = start.generator.next(nowMilliseconds: now) else { break }
-                do throws(Diagnostic) {
-                    try start.broker.produce(
-                        topic: start.generator.topic, key: event.key, value: event.value,
-                        timestampMilliseconds: event.timestampMilliseconds)
-                } catch {
-                    failure.withLock { $0 = error }
-                    return
-                }
+                try start.broker.produce(event, topic: start.generator.topic)
                 produced += 1
                 sent.add(1, ordering: .relaxed)
             }
             DemoTime.sleep(milliseconds: 1)
         }
+    }
+}
+
+extension EmbeddedBroker {
+    func produce(_ event: Event, topic: String) throws(Diagnostic) {
+        try produce(
+            topic: topic, key: event.key, value: event.value, timestampMilliseconds: event.timestampMilliseconds)
     }
 }

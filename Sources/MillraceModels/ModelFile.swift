@@ -8,12 +8,14 @@ enum ModelFile {
         case xgboostUBJ = "XGBoost UBJSON"
         case lightGBM = "LightGBM text"
         case onnx = "ONNX"
+        case savedModel = "a TensorFlow SavedModel"
 
         var provider: String {
             switch self {
             case .xgboostJSON, .xgboostUBJ: "xgboost"
             case .lightGBM: "lightgbm"
             case .onnx: "onnx"
+            case .savedModel: "savedmodel"
             }
         }
     }
@@ -22,7 +24,7 @@ enum ModelFile {
     static let sizeLimit = 2 << 30
 
     /// The file a path means: absolute, or relative to the directory of the SQL file, then to the working directory.
-    /// An MLflow model folder means the model file in it.
+    /// A SavedModel is its folder; an MLflow model folder means the model file in it.
     static func locate(_ path: String, baseDirectory: String, label: String, range: SourceRange) throws(Diagnostic)
         -> String
     {
@@ -55,19 +57,15 @@ enum ModelFile {
     }
 
     private static func fileInFolder(_ folder: String, label: String, range: SourceRange) throws(Diagnostic) -> String {
-        if kind(folder + "/saved_model.pb") == .file {
-            throw Diagnostic(
-                "\(label): \"\(folder)\" is a TensorFlow SavedModel, which no provider reads", at: range,
-                hint:
-                    "Convert it: python -m tf2onnx.convert --saved-model \(folder) --output model.onnx, and use provider "
-                    + "\"onnx\".")
-        }
+        if ModelFolder.isSavedModel(folder) { return folder }
         for name in ["model.onnx", "model.ubj", "model.json", "model.xgb", "model.lgb", "model.txt"] {
             if kind(folder + "/" + name) == .file { return folder + "/" + name }
         }
         throw Diagnostic(
             "\(label): \"\(folder)\" is a directory without a model file", at: range,
-            hint: "Give the file itself, or an MLflow folder with model.onnx, model.ubj, model.json or model.lgb.")
+            hint:
+                "Give the file itself, a SavedModel folder (with saved_model.pb), or an MLflow folder with model.onnx, "
+                + "model.ubj, model.json or model.lgb.")
     }
 
     static func read(_ path: String, label: String, range: SourceRange) throws(Diagnostic) -> [UInt8] {

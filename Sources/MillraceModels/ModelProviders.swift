@@ -1,8 +1,8 @@
 public import MillraceCore
 public import MillraceRuntime
 
-/// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively) and `onnx`
-/// (ONNX Runtime, loaded when the first ONNX model is).
+/// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively), `onnx`
+/// (ONNX Runtime, loaded when the first ONNX model is) and `savedmodel` (TensorFlow's C library, loaded likewise).
 ///
 /// INPUT columns bind by position. OUTPUT columns bind by name when all their names are outputs of the file, else by
 /// position. Outputs are flattened: a tensor `probabilities` of two columns is `probabilities_0`, `probabilities_1`; a map
@@ -37,10 +37,21 @@ public enum ModelProviders {
                 "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)")
         ]
 
+    private static let savedModel =
+        common + [
+            OptionDescriptor(
+                "signature", .string, default: "serving_default", "Name of the SavedModel's signature that is called"),
+            OptionDescriptor(
+                "runtime-library", .string,
+                "Path of libtensorflow_cc or libtensorflow, or of its directory (default: MILLRACE_LIBTENSORFLOW, then "
+                    + "the usual places)"),
+        ]
+
     public static let descriptors: [ModelProviderDescriptor] = [
         ModelProviderDescriptor(name: "onnx", options: onnx),
         ModelProviderDescriptor(name: "xgboost", options: trees),
         ModelProviderDescriptor(name: "lightgbm", options: trees),
+        ModelProviderDescriptor(name: "savedmodel", options: savedModel),
     ]
 
     /// Loads and warms the model of a plan and checks INPUT and OUTPUT against the file.
@@ -76,6 +87,11 @@ public enum ModelProviders {
     public static func inspect(path: String) throws(Diagnostic) -> (provider: String, model: any Model) {
         let label = "model"
         let path = try ModelFile.locate(path, baseDirectory: "", label: label, range: .none)
+        if ModelFolder.isSavedModel(path) {
+            let model = try open(
+                path: path, provider: "savedmodel", options: [:], label: label, range: .none, declaredInputs: nil)
+            return ("savedmodel", model)
+        }
         let bytes = try ModelFile.read(path, label: label, range: .none)
         let provider: String
         do throws(ModelFileFault) {
@@ -92,8 +108,9 @@ public enum ModelProviders {
         path: String, provider: String, options: [String: String], label: String, range: SourceRange,
         declaredInputs: Int?
     ) throws(Diagnostic) -> any Model {
-        let bytes = try ModelFile.read(path, label: label, range: range)
-        let hash = Digest.sha256Hex(bytes)
+        let isSavedModel = ModelFolder.isSavedModel(path)
+        let bytes = try ModelFile.read(isSavedModel ? path + "/saved_model.pb" : path, label: label, range: range)
+        let hash = isSavedModel ? try ModelFolder.hash(path, label: label, range: range) : Digest.sha256Hex(bytes)
         if let wanted = options["version"]?.lowercased(), !wanted.isEmpty, !hash.hasPrefix(wanted) {
             throw Diagnostic(
                 "\(label): file \"\(path)\" has version \(hash.prefix(16)), not \(wanted)", at: range,
@@ -104,15 +121,20 @@ public enum ModelProviders {
         }
         let nullFails = options["nulls"]?.lowercased() == "error"
         do {
-            let format = try ModelFile.format(bytes, path: path)
+            let format = isSavedModel ? .savedModel : try ModelFile.format(bytes, path: path)
             guard format.provider == provider else {
                 throw Diagnostic(
-                    "\(label): file \"\(path)\" is \(format.rawValue), not a file of provider \"\(provider)\"",
+                    "\(label): \(isSavedModel ? "folder" : "file") \"\(path)\" is \(format.rawValue), not one of provider \"\(provider)\"",
                     at: range,
                     hint: "Set 'provider' = '\(format.provider)'.")
             }
             let ensemble: TreeEnsemble
             switch format {
+            case .savedModel:
+                return try SavedModel(
+                    path: path, file: bytes, signature: options["signature"] ?? "serving_default", label: label,
+                    version: hash, features: names, nullFails: nullFails,
+                    runtimeLibrary: options["runtime-library"], declaredInputs: declaredInputs)
             case .onnx:
                 return try OnnxModel(
                     path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label,

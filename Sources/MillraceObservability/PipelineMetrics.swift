@@ -66,6 +66,14 @@ public final class PipelineMetrics: ShardObserver {
         state.withLock { $0.models = models }
     }
 
+    /// Forgets the latencies so far: of a backlog that was there before, for example.
+    public func clearLatencies() {
+        state.withLock { state in
+            state.latency.clear()
+            state.interval.clear()
+        }
+    }
+
     private static func percentiles(_ histogram: LatencyHistogram) -> Percentiles {
         Percentiles(
             count: histogram.count, p50: histogram.quantile(0.5), p90: histogram.quantile(0.9),

@@ -188,9 +188,6 @@ final class OverBinder {
         var result = Window(partition: [], order: [], frame: nil)
         for key in syntax.partitionBy {
             guard let bound = rows.bind(key) else { return nil }
-            guard bound.type.childTypes.isEmpty else {
-                return fail("PARTITION BY does not take \(bound.type)", key.range)
-            }
             result.partition.append(bound.expression)
         }
         guard let order = OrderBinder.bind(syntax.orderBy, rows) else { return nil }

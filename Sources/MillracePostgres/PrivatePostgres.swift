@@ -5,7 +5,8 @@ public import MillraceCore
 /// A PostgreSQL server of one's own in a temporary directory: for `millrace demo` and tests, not for data worth keeping.
 ///
 /// Listens on a free port of 127.0.0.1 and on a Unix socket in its directory; superuser `postgres`, no password. Run by
-/// root, the server runs as user `postgres` (or `nobody`). Gone, data included, with `close` or the last reference.
+/// root, the server runs as user `postgres` (or `nobody`). Gone, data included, with `close`, the last reference, or the
+/// end of this process, also by SIGKILL. What is left when the machine fails goes with the next start of one.
 public final class PrivatePostgres {
     /// Fast, and still safe against a crash of the server: fsync matters only for a crash of the machine.
     public static let fastSettings: [(name: String, value: String)] = [
@@ -21,6 +22,9 @@ public final class PrivatePostgres {
     private let user: String?
     private var isRunning = false
     private var isClosed = false
+    /// Locked as long as this process lives.
+    private let lock: Int32
+    private var watchdog: Watchdog?
 
     /// Creates and starts a server. Takes about two seconds.
     public init(settings: [(name: String, value: String)] = PrivatePostgres.fastSettings) throws(Diagnostic) {
@@ -30,11 +34,13 @@ public final class PrivatePostgres {
                 hint: "Install them, for example with: apt-get install postgresql.", fault: .external)
         }
         self.binaries = binaries
-        var template = Array("/tmp/millrace-pg-XXXXXX".utf8CString)
+        PrivatePostgres.removeLeftovers(binaries: binaries)
+        var template = Array("\(PrivatePostgres.folder)/\(PrivatePostgres.prefix)XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw Diagnostic("could not create a directory under /tmp", hint: "Make /tmp writable.", fault: .external)
         }
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        lock = PrivatePostgres.takeLock(of: directory, creating: true) ?? -1
         var owner: String?
         if geteuid() == 0 {
             for name in ["postgres", "nobody"] where owner == nil {
@@ -46,6 +52,11 @@ public final class PrivatePostgres {
         user = owner
         chmod(directory, 0o755)
         port = PrivatePostgres.freePort()
+        // Before anything is started.
+        watchdog = Watchdog(
+            stop: PrivatePostgres.command(
+                [binaries + "/pg_ctl"] + PrivatePostgres.stopArguments(directory, mode: "immediate"), as: user),
+            remove: directory)
         let data = directory + "/data"
         let code = run(
             binaries + "/initdb",
@@ -95,17 +106,20 @@ public final class PrivatePostgres {
     public func stop(immediately: Bool = false) {
         guard isRunning else { return }
         _ = run(
-            binaries + "/pg_ctl",
-            ["stop", "-s", "-w", "-D", directory + "/data", "-m", immediately ? "immediate" : "fast"])
+            binaries + "/pg_ctl", PrivatePostgres.stopArguments(directory, mode: immediately ? "immediate" : "fast"))
         isRunning = false
+    }
+
+    static func stopArguments(_ directory: String, mode: String) -> [String] {
+        ["stop", "-s", "-w", "-D", directory + "/data", "-m", mode]
     }
 
     /// Stops the server and removes its directory. Safe to call twice.
     public func close() {
         guard !isClosed else { return }
         isClosed = true
-        stop(immediately: true)
-        _ = spawn("rm", ["-rf", directory])
+        watchdog?.callIn()
+        if lock >= 0 { Glibc.close(lock) }
     }
 
     private func failure(_ message: String) -> Diagnostic {
@@ -115,34 +129,13 @@ public final class PrivatePostgres {
     }
 
     private func run(_ program: String, _ arguments: [String]) -> Int32 {
-        guard let user else { return spawn(program, arguments) }
-        return spawn("runuser", ["-u", user, "--", program] + arguments)
+        let command = PrivatePostgres.command([program] + arguments, as: user)
+        return ChildProcess.run(command, folder: directory, output: directory + "/commands.log")
     }
 
-    /// Runs a program in our directory, its output in `commands.log`; waits. 127 when it could not be started.
-    private func spawn(_ program: String, _ arguments: [String]) -> Int32 {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, directory + "/commands.log", O_WRONLY | O_CREAT | O_APPEND, 0o644)
-        posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        // The server must not hold what we have open (sockets, locks).
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        posix_spawn_file_actions_addchdir_np(&actions, program == "rm" ? "/" : directory)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        // A Ctrl-C is for us; we stop the server ourselves.
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-        posix_spawnattr_setpgroup(&attributes, 0)
-        var texts = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { for text in texts { free(text) } }
-        var process = pid_t()
-        guard posix_spawnp(&process, program, &actions, &attributes, &texts, environ) == 0 else { return 127 }
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) < 0, errno == EINTR {}
-        return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128
+    /// The command as another user runs it; nil: ourselves.
+    static func command(_ command: [String], as user: String?) -> [String] {
+        user.map { ["runuser", "-u", $0, "--"] + command } ?? command
     }
 
     /// The newest version under /usr/lib/postgresql, else the directory in PATH that has `initdb`.

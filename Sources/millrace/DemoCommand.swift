@@ -10,8 +10,8 @@ struct Demo: ParsableCommand {
         abstract: "Run a live pipeline on an embedded broker and a private PostgreSQL.",
         discussion: DemoScenario.allCases.map { "\($0.rawValue): \($0.summary)" }.joined(separator: "\n"))
 
-    @Argument(help: "baby_weight, sales_by_region or flights.")
-    var scenario: DemoScenario = .babyWeight
+    @Argument(help: ArgumentHelp("Which one: \(DemoScenario.allCases.map(\.rawValue).joined(separator: ", "))."))
+    var scenario: DemoScenario = .fraud
 
     @Option(help: "Events a second that the generator offers.")
     var rate: Int = 1000
@@ -34,7 +34,8 @@ struct Demo: ParsableCommand {
         options.eventsPerSecond = rate
         options.seconds = duration
         options.isTerminal = isatty(STDOUT_FILENO) == 1 && !plain
-        options.log = LogSetup.standardError(level: .warning)
+        // On the screen the counts of dead letters say it; a line between two frames would tear it.
+        options.log = LogSetup.standardError(level: options.isTerminal ? .error : .warning)
         do {
             let demo = try MillraceDemo.Demo(options) { Console.raw($0) }
             try demo.run { milliseconds, finished in

@@ -10,7 +10,7 @@ struct ModelCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print a model's format, version, inputs and outputs, and a CREATE MODEL statement for it.")
 
-        @Argument(help: "An ONNX, XGBoost (JSON, UBJ) or LightGBM (text) model file.")
+        @Argument(help: "An ONNX, XGBoost (JSON, UBJ) or LightGBM (text) model file, or a TensorFlow SavedModel folder.")
         var path: String
 
         func run() throws {

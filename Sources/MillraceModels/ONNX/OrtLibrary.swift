@@ -13,6 +13,9 @@ final class OrtLibrary: @unchecked Sendable {
     let release: String
 
     private static let loaded = Mutex<[String: OrtLibrary]>([:])
+    private static let places = SharedLibrary(
+        variable: "MILLRACE_ONNXRUNTIME", folder: "onnxruntime", names: ["libonnxruntime.so"],
+        fallbacks: ["libonnxruntime.so.1", "libonnxruntime.so"])
 
     /// The library of the option, of `MILLRACE_ONNXRUNTIME`, or the first found in the usual places. Never unloaded.
     static func load(option: String?) throws(Diagnostic) -> OrtLibrary {
@@ -25,7 +28,7 @@ final class OrtLibrary: @unchecked Sendable {
 
     private static func open(option: String?) throws(Diagnostic) -> OrtLibrary {
         var tried: [String] = []
-        for candidate in candidates(option: option) {
+        for candidate in places.candidates(option: option) {
             guard let handle = dlopen(candidate, RTLD_NOW | RTLD_LOCAL) else {
                 let reason = dlerror().map { String(cString: $0) } ?? "not loadable"
                 tried.append(access(candidate, F_OK) == 0 ? "\(candidate) (\(reason))" : candidate)
@@ -37,69 +40,6 @@ final class OrtLibrary: @unchecked Sendable {
             "ONNX Runtime was not found; tried \(tried.isEmpty ? "nothing" : tried.joined(separator: ", "))",
             hint: "Run \"make deps\" (Scripts/fetch-onnxruntime), or set MILLRACE_ONNXRUNTIME to the path of "
                 + "libonnxruntime.so.")
-    }
-
-    static func candidates(option: String?) -> [String] {
-        if let option, !option.isEmpty { return isDirectory(option) ? libraries(in: option) : [option] }
-        if let text = getenv("MILLRACE_ONNXRUNTIME"), text.pointee != 0 {
-            let path = String(cString: text)
-            return isDirectory(path) ? libraries(in: path) : [path]
-        }
-        var result: [String] = []
-        var roots: [String] = []
-        if let executable = executable() {
-            let folder = parent(executable)
-            result += libraries(in: parent(folder) + "/lib/millrace")
-            roots.append(folder)
-        }
-        if let directory = getcwd(nil, 0) {
-            roots.append(String(cString: directory))
-            Glibc.free(directory)
-        }
-        for root in roots {
-            var folder = root
-            while true {
-                for library in libraries(in: (folder == "/" ? "" : folder) + "/.deps/onnxruntime")
-                where !result.contains(library) {
-                    result.append(library)
-                }
-                if folder == "/" || folder.isEmpty { break }
-                folder = parent(folder)
-            }
-        }
-        return result + ["libonnxruntime.so.1", "libonnxruntime.so"]
-    }
-
-    private static func executable() -> String? {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes {
-            readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-        }
-        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
-    }
-
-    private static func parent(_ path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "" }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
-    private static func isDirectory(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    /// Files `libonnxruntime.so*` of a directory, the newest name first.
-    private static func libraries(in directory: String) -> [String] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name.hasPrefix("libonnxruntime.so") { names.append(name) }
-        }
-        return names.sorted(by: >).map { directory + "/" + $0 }
     }
 
     private init(_ handle: UnsafeMutableRawPointer, path: String) throws(Diagnostic) {

@@ -2,7 +2,8 @@ import MillraceCore
 
 /// One cell as bytes that outlive its batch: a state byte, then the payload; ROW its fields, LIST a count and its elements.
 ///
-/// Native byte order, unaligned, without the type: reader and writer know it.
+/// Native byte order, unaligned, without the type: reader and writer know it. Cells that are the same have the same bytes: every
+/// NaN is one. (0.0 and -0.0 are two, as in Flink's binary rows.)
 enum CellCodec {
     static func append(_ column: Column, _ row: Int, to buffer: ByteBuffer) {
         let state = column.states[row]
@@ -17,7 +18,8 @@ enum CellCodec {
             target.storeBytes(of: column.ints[row], toByteOffset: 1, as: Int64.self)
             buffer.commit(9)
         case .double:
-            target.storeBytes(of: column.doubles[row], toByteOffset: 1, as: Double.self)
+            let value = column.doubles[row]
+            target.storeBytes(of: value.isNaN ? .nan : value, toByteOffset: 1, as: Double.self)
             buffer.commit(9)
         case .decimal:
             target.storeBytes(of: column.decimals[row], toByteOffset: 1, as: Int128.self)

@@ -34,12 +34,15 @@ final class KeyTable {
     /// Entry of the NULL key in the one-column modes; -1: none.
     private var nullID: Int32 = -1
     private var parts: [Part] = []
+    private var bound: [Column] = []
     /// Of `parts[0]`, for the one-column modes.
     private var states: UnsafeMutablePointer<UInt8>
     private var cells: UnsafeMutableRawPointer
     private let scratch = ByteBuffer(capacity: 128)
     /// Keys that are interned now.
     private(set) var count = 0
+    /// Keys by their group; nil: not asked for.
+    private var groups: KeyGroups?
     /// Keeps the reads of `warm` from being left out.
     private var warmed: UInt64 = 0
 
@@ -76,6 +79,7 @@ final class KeyTable {
 
     /// Rows are read from these columns until the next call; layouts as given to `init`.
     func bind(_ columns: [Column]) {
+        bound = columns
         parts.removeAll(keepingCapacity: true)
         for column in columns {
             parts.append(
@@ -206,6 +210,7 @@ final class KeyTable {
     func drop(_ id: Int32) {
         guard entries[Int(id)].references <= 0 else { return }
         let entry = entries[Int(id)]
+        groups?.remove(id, hash: entry.hash)
         entries[Int(id)].references = -1
         freeEntries.append(id)
         count -= 1
@@ -249,30 +254,7 @@ final class KeyTable {
             }
         case .composite:
             var cursor = UnsafeRawPointer(bitPattern: entry.start)!
-            for column in columns {
-                let state = cursor.load(as: UInt8.self)
-                cursor += 1
-                guard state == CellState.valid else {
-                    column.append(state: state)
-                    continue
-                }
-                switch column.layout {
-                case .int64, .row, .list:
-                    column.append(int: cursor.loadUnaligned(as: Int64.self))
-                    cursor += 8
-                case .double:
-                    column.append(double: cursor.loadUnaligned(as: Double.self))
-                    cursor += 8
-                case .decimal:
-                    column.append(decimal: cursor.loadUnaligned(as: Int128.self))
-                    cursor += 16
-                case .bytes:
-                    let length = Int(cursor.loadUnaligned(as: Int32.self))
-                    cursor += 4
-                    column.append(bytes: ByteRef(start: cursor.assumingMemoryBound(to: UInt8.self), count: length))
-                    cursor += length
-                }
-            }
+            for column in columns { CellCodec.read(&cursor, into: column) }
         }
     }
 
@@ -332,6 +314,26 @@ final class KeyTable {
         return intern(bytes)
     }
 
+    // MARK: - Groups
+
+    /// From now on the keys of a group can be asked for; before the first key.
+    func keepGroups() {
+        precondition(count == 0, "keys are known before their groups")
+        groups = KeyGroups()
+    }
+
+    /// Which of `StateFormat.keyGroups` the key belongs to; the same in every run.
+    @inline(__always)
+    func group(of id: Int32) -> Int { KeyGroups.group(hash: entries[Int(id)].hash) }
+
+    /// The keys of a group that are interned now, the newest first. Needs `keepGroups`.
+    func keys(of group: Int) -> [Int32] { groups?.keys(of: group) ?? [] }
+
+    /// Of the table itself, in use or not; without the keys' bytes, which are the store's.
+    var tableBytes: Int {
+        (mask + 1) * MemoryLayout<Int32>.stride + entryCapacity * MemoryLayout<Entry>.stride + (groups?.bytes ?? 0)
+    }
+
     // MARK: - Inside
 
     private func internNull() -> Int32 {
@@ -343,6 +345,12 @@ final class KeyTable {
     }
 
     private func newEntry(_ entry: Entry) -> Int32 {
+        let id = fill(entry)
+        groups?.add(id, hash: entry.hash)
+        return id
+    }
+
+    private func fill(_ entry: Entry) -> Int32 {
         if let id = freeEntries.popLast() {
             entries[Int(id)] = entry
             return id
@@ -383,10 +391,10 @@ final class KeyTable {
         old.deallocate()
     }
 
-    /// State byte and payload of each cell, strings with their length in front.
+    /// Each cell as `CellCodec` writes it; flat ones without a call.
     private func encode(_ row: Int) {
         scratch.clear()
-        for part in parts {
+        for (index, part) in parts.enumerated() {
             let state = part.states[row]
             guard state == CellState.valid else {
                 scratch.append(state)
@@ -395,7 +403,8 @@ final class KeyTable {
             let target = UnsafeMutableRawPointer(scratch.reserve(17))
             target.storeBytes(of: state, as: UInt8.self)
             switch part.layout {
-            case .int64, .row, .list:
+            case .row, .list: CellCodec.append(bound[index], row, to: scratch)
+            case .int64:
                 target.storeBytes(
                     of: part.cells.assumingMemoryBound(to: Int64.self)[row], toByteOffset: 1, as: Int64.self)
                 scratch.commit(9)
