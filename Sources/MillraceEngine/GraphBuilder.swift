@@ -209,8 +209,10 @@ struct GraphBuilder {
             let required = sink.schema.fields.enumerated().filter { _, field in
                 sink.connector != "postgres" && (!field.isNullable || sink.primaryKey.contains(field.name))
             }
+            let end: any Sink
+            if let replay { end = replay.sinks[index] } else { end = try makeSink(sink) }
             return SinkOperator(
-                sink: try replay?.sinks[index] ?? makeSink(sink),
+                sink: end,
                 required: required.map { ($0.offset, $0.element.name) }, object: sink.name)
         }
     }

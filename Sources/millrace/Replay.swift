@@ -3,6 +3,7 @@ import Glibc
 import MillraceCore
 import MillraceEngine
 import MillraceObservability
+import MillraceRuntime
 
 struct Replay: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,3 @@
-public import MillraceCore
-
 /// What `millrace replay` is asked for.
 public struct ReplayRequest: Sendable {
     /// A place in a partition.
