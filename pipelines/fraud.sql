@@ -93,7 +93,9 @@ SELECT
     amount / amount_avg_7d AS amount_ratio_7d,
     CASE WHEN country <> previous_country THEN 1 WHEN country = previous_country THEN 0 END AS country_changed,
     distinct_countries_24h,
-    CAST(event_ms - previous_ms AS DOUBLE) / 1000 AS seconds_since_prev
+    CAST(event_ms - previous_ms AS DOUBLE) / 1000 AS seconds_since_prev,
+    -- Scored like any other, and too late for its window below.
+    COALESCE(event_time <= CURRENT_WATERMARK(event_time), FALSE) AS is_late
 FROM averaged;
 
 -- The threshold of an alert is a matter of what a false one costs.
@@ -129,7 +131,8 @@ CREATE TABLE fraud_scores (
     amount_ratio_7d DOUBLE,
     country_changed INT,
     distinct_countries_24h BIGINT,
-    seconds_since_prev DOUBLE
+    seconds_since_prev DOUBLE,
+    is_late BOOLEAN
 ) WITH (
     'connector' = 'postgres',
     'url' = '${database:-postgresql://localhost/millrace}',
@@ -200,7 +203,7 @@ SELECT
     account, event_time, probability, model_version, kafka_topic, kafka_partition, kafka_offset,
     amount, card_present, hour_of_day, merchant_category, country, tx_count_10m, amount_sum_10m, tx_count_1h,
     amount_sum_1h, tx_count_24h, amount_avg_7d, amount_ratio_7d, country_changed, distinct_countries_24h,
-    seconds_since_prev
+    seconds_since_prev, is_late
 FROM scored;
 
 INSERT INTO fraud_alerts

@@ -16,6 +16,7 @@ struct GraphBuilder {
     let exchange: Exchange?
     /// What takes the place of the sinks; nil in a run.
     let replay: ReplayEnds?
+    private let recovery: StateRecovery
     private let formats = Formats()
 
     private var operators: [Operator] = []
@@ -30,6 +31,7 @@ struct GraphBuilder {
         self.exchange = exchange
         self.replay = replay
         self.plan = plan
+        recovery = StateRecovery(plan)
         self.models = models
         self.options = options
         self.shard = shard
@@ -64,11 +66,20 @@ struct GraphBuilder {
             }
         }
         let windows = operators.compactMap { $0 as? WindowAggregateOperator }
-        let graph = ShardGraph(
+        var graph = ShardGraph(
             inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups,
             exchange: try exchange.map { exchange throws(Diagnostic) in
                 try ExchangeMember(exchange, shard: shard, windows: windows)
             })
+        for index in recovery.stored.sorted() {
+            guard let each = operators[index] as? any StatefulOperator else {
+                throw Diagnostic(
+                    "the state of \(StateRecovery.name(of: index, in: plan)) cannot be stored", fault: .bug)
+            }
+            graph.stateful.append(each)
+            postgres?.stateOperators.append(StateRecovery.name(of: index, in: plan))
+        }
+        graph.shard = shard
         return (graph, postgres)
     }
 
@@ -175,7 +186,7 @@ struct GraphBuilder {
             return try EmittingWindowOperator(
                 aggregate, input: input(0), object: node.object, limits: options.limits)
         case .windowAggregate(let aggregate):
-            if let slicing = aggregate.slicing, shards == 1 {
+            if let slicing = aggregate.slicing, shards == 1, !recovery.stored.contains(index) {
                 return try SlicedWindowAggregateOperator(
                     aggregate, slicing, input: input(0), object: node.object, limits: options.limits)
             }
@@ -188,7 +199,8 @@ struct GraphBuilder {
         case .over(let over) where over.isOnArrival:
             return try OverArrivalOperator(
                 over, input: input(0), object: node.object,
-                slack: ReplayReach.milliseconds(behind: index, of: plan) ?? 0,
+                // With its state stored, no row is asked for again.
+                slack: recovery.stored.contains(index) ? 0 : ReplayReach.milliseconds(behind: index, of: plan) ?? 0,
                 limits: options.limits)
         case .over(let over):
             return try OverOperator(over, input: input(0), object: node.object, limits: options.limits)
@@ -275,17 +287,5 @@ extension ExecutionPlan {
             if case .source(let source) = node.kind { result[source] = depths[index] }
         }
         return result
-    }
-
-    /// The watermark node of a source: its only consumer chain before any branch.
-    func watermarkNode(behind head: Int) -> Int? {
-        var node = head
-        while true {
-            let consumers = nodes.indices.filter { nodes[$0].inputs.contains(node) }
-            guard consumers.count == 1, let next = consumers.first else { return nil }
-            if case .watermark = nodes[next].kind { return next }
-            guard case .project = nodes[next].kind else { return nil }
-            node = next
-        }
     }
 }

@@ -15,6 +15,9 @@ enum ShardCount {
         for index in plan.nodes.indices {
             if let reason = obstacle(plan, index) { return (1, reason) }
         }
+        if let index = StateRecovery(plan).stored.min() {
+            return (1, "the state of \(StateRecovery.name(of: index, in: plan)) is stored, which needs one shard")
+        }
         return (wanted, nil)
     }
 

@@ -57,6 +57,7 @@ enum ModelFile {
     }
 
     private static func fileInFolder(_ folder: String, label: String, range: SourceRange) throws(Diagnostic) -> String {
+        if MLflowFolder.isOne(folder) { return try MLflowFolder(folder, label: label, range: range).artifact }
         if ModelFolder.isSavedModel(folder) { return folder }
         for name in ["model.onnx", "model.ubj", "model.json", "model.xgb", "model.lgb", "model.txt"] {
             if kind(folder + "/" + name) == .file { return folder + "/" + name }

@@ -34,7 +34,10 @@ public enum ModelProviders {
         common + [
             OptionDescriptor(
                 "runtime-library", .string,
-                "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)")
+                "Path of libonnxruntime, or of its directory (default: MILLRACE_ONNXRUNTIME, then the usual places)"),
+            OptionDescriptor(
+                "runtime", .choice(["auto", "native", "onnxruntime"]), default: "auto",
+                "Who evaluates the file: \"auto\" is \"native\" for one tree ensemble, ONNX Runtime for the rest"),
         ]
 
     private static let savedModel =
@@ -47,7 +50,13 @@ public enum ModelProviders {
                     + "the usual places)"),
         ]
 
+    /// Every option of a provider: which provider it is shows when the file is opened.
+    private static let any = (onnx + savedModel).reduce(into: trees) { all, option in
+        if !all.contains(where: { $0.name == option.name }) { all.append(option) }
+    }
+
     public static let descriptors: [ModelProviderDescriptor] = [
+        ModelProviderDescriptor(name: ModelProviderDescriptor.automatic, options: any),
         ModelProviderDescriptor(name: "onnx", options: onnx),
         ModelProviderDescriptor(name: "xgboost", options: trees),
         ModelProviderDescriptor(name: "lightgbm", options: trees),
@@ -68,10 +77,15 @@ public enum ModelProviders {
                     hint: NearestName.hint(plan.provider, in: descriptors.map(\.name))
                         ?? "Providers are \(descriptors.map(\.name).joined(separator: ", ")).")
             }
+            var provider = descriptor.name
             let given = try ModelFile.locate(
                 plan.options["path"] ?? "", baseDirectory: baseDirectory, label: label, range: plan.range)
+            if provider == ModelProviderDescriptor.automatic {
+                provider = try self.provider(of: given, label: label, range: plan.range)
+                try checkOptions(plan.options, of: provider, label: label, range: plan.range)
+            }
             let model = try open(
-                path: given, provider: descriptor.name, options: plan.options, label: label, range: plan.range,
+                path: given, provider: provider, options: plan.options, label: label, range: plan.range,
                 declaredInputs: plan.inputs.count)
             // Makes the checks of the real scorers before anything connects.
             _ = try model.makeScorer(inputs: plan.inputs, outputs: plan.outputs, maxRows: 1)
@@ -83,25 +97,47 @@ public enum ModelProviders {
         }
     }
 
-    /// Opens a model file by itself, for `millrace model inspect`. The provider is found by the content of the file.
-    public static func inspect(path: String) throws(Diagnostic) -> (provider: String, model: any Model) {
+    /// Opens a model file by itself, for `millrace model`. The provider is found by the content of the file.
+    public static func inspect(path: String, options: [String: String] = [:]) throws(Diagnostic) -> (
+        provider: String, model: any Model
+    ) {
         let label = "model"
         let path = try ModelFile.locate(path, baseDirectory: "", label: label, range: .none)
-        if ModelFolder.isSavedModel(path) {
-            let model = try open(
-                path: path, provider: "savedmodel", options: [:], label: label, range: .none, declaredInputs: nil)
-            return ("savedmodel", model)
-        }
-        let bytes = try ModelFile.read(path, label: label, range: .none)
-        let provider: String
-        do throws(ModelFileFault) {
-            provider = try ModelFile.format(bytes, path: path).provider
-        } catch {
-            throw error.diagnostic(path: path, range: .none)
-        }
+        let provider = try provider(of: path, label: label, range: .none)
+        try checkOptions(options, of: provider, label: label, range: .none)
         let model = try open(
-            path: path, provider: provider, options: [:], label: label, range: .none, declaredInputs: nil)
+            path: path, provider: provider, options: options, label: label, range: .none, declaredInputs: nil)
         return (provider, model)
+    }
+
+    /// What the MLflow folder of a model says: its columns, empty without a signature, and facts.
+    public static func mlflow(path: String) -> (inputs: [ModelSignature.Column], facts: [String])? {
+        guard let file = try? ModelFile.locate(path, baseDirectory: "", label: "model", range: .none),
+            let folder = MLflowFolder.around(file)
+        else { return nil }
+        return (folder.inputs, folder.facts)
+    }
+
+    private static func provider(of path: String, label: String, range: SourceRange) throws(Diagnostic) -> String {
+        if ModelFolder.isSavedModel(path) { return "savedmodel" }
+        let bytes = try ModelFile.read(path, label: label, range: range)
+        do throws(ModelFileFault) {
+            return try ModelFile.format(bytes, path: path).provider
+        } catch {
+            throw error.diagnostic(path: path, range: range)
+        }
+    }
+
+    private static func checkOptions(
+        _ options: [String: String], of provider: String, label: String, range: SourceRange
+    ) throws(Diagnostic) {
+        guard let descriptor = descriptors.first(where: { $0.name == provider }) else { return }
+        let known = descriptor.options + OptionDescriptor.model
+        for name in options.keys.sorted() where !known.contains(where: { $0.name == name }) {
+            throw Diagnostic(
+                "\(label): option \"\(name)\" is not one of provider \"\(provider)\", which the file is for", at: range,
+                hint: "The options are \(descriptor.options.map(\.name).joined(separator: ", ")).")
+        }
     }
 
     private static func open(
@@ -119,6 +155,8 @@ public enum ModelProviders {
         let names = (options["features"] ?? "").split(separator: ",").map { part in
             String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
         }
+        // An MLflow signature names what a file without names leaves open.
+        let signed = MLflowFolder.around(path)?.inputs.map(\.name) ?? []
         let nullFails = options["nulls"]?.lowercased() == "error"
         do {
             let format = isSavedModel ? .savedModel : try ModelFile.format(bytes, path: path)
@@ -128,7 +166,7 @@ public enum ModelProviders {
                     at: range,
                     hint: "Set 'provider' = '\(format.provider)'.")
             }
-            let ensemble: TreeEnsemble
+            var ensemble: TreeEnsemble
             switch format {
             case .savedModel:
                 return try SavedModel(
@@ -136,13 +174,15 @@ public enum ModelProviders {
                     version: hash, features: names, nullFails: nullFails,
                     runtimeLibrary: options["runtime-library"], declaredInputs: declaredInputs)
             case .onnx:
-                return try OnnxModel(
-                    path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label,
-                    version: hash,
-                    featureNames: names, nullFails: nullFails, declaredInputs: declaredInputs)
+                return try openONNX(
+                    bytes, path: path, options: options, label: label, version: hash, featureNames: names,
+                    signedNames: signed, range: range, declaredInputs: declaredInputs)
             case .xgboostJSON: ensemble = try XGBoostReader.read(try JSONDocument.parse(bytes))
             case .xgboostUBJ: ensemble = try XGBoostReader.read(try UBJDocument.parse(bytes))
             case .lightGBM: ensemble = try LightGBMReader.read(bytes)
+            }
+            if ensemble.featureNames.isEmpty, names.isEmpty, signed.count == ensemble.featureCount {
+                ensemble.featureNames = signed
             }
             if ensemble.featureNames.isEmpty, !names.isEmpty, names.count != ensemble.featureCount {
                 throw Diagnostic(
@@ -159,5 +199,37 @@ public enum ModelProviders {
         } catch {
             throw Diagnostic("\(label): could not load \"\(path)\"", at: range, fault: .bug)
         }
+    }
+
+    /// Natively when the graph is one tree ensemble, else in ONNX Runtime.
+    private static func openONNX(
+        _ bytes: [UInt8], path: String, options: [String: String], label: String, version: String,
+        featureNames: [String], signedNames: [String], range: SourceRange, declaredInputs: Int?
+    ) throws -> any Model {
+        let runtime = options["runtime"]?.lowercased() ?? "auto"
+        let nullFails = options["nulls"]?.lowercased() == "error"
+        var reason: String?
+        if runtime != "onnxruntime" {
+            switch OnnxTrees.recognize(bytes, names: featureNames, signedNames: signedNames, declared: declaredInputs) {
+            case .trees(let ensemble, let interface):
+                guard featureNames.isEmpty || featureNames.count == interface.inputs.count else {
+                    throw Diagnostic(
+                        "\(label): option \"features\" names \(featureNames.count) features, the file wants "
+                            + "\(interface.inputs.count)", at: range)
+                }
+                return try ForestModel(
+                    ensemble, label: label, version: version, featureNames: [], givesMargin: false,
+                    nullFails: nullFails, interface: interface)
+            case .other(let why): reason = why
+            }
+        }
+        if runtime == "native" {
+            throw Diagnostic(
+                "\(label): \"\(path)\" needs ONNX Runtime: \(reason ?? "it is no tree ensemble")", at: range,
+                hint: "Leave option \"runtime\" out.")
+        }
+        return try OnnxModel(
+            path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label, version: version,
+            featureNames: featureNames, signedNames: signedNames, nullFails: nullFails, declaredInputs: declaredInputs)
     }
 }

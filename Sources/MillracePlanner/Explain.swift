@@ -38,6 +38,7 @@ public enum Explain {
         for (position, text) in facts(plan, node).enumerated() {
             line(position == 0 ? "#\(index) " + text : "     " + text)
         }
+        if let state = state(plan, node) { line("     " + state) }
         for input in node.inputs { describe(plan, input, indent: indent + 1, &printed, &lines) }
     }
 
@@ -275,6 +276,7 @@ extension AggregateCall.Function {
         case .lastValue: "LAST_VALUE"
         case .arrayAgg: "ARRAY_AGG"
         case .percentile: "PERCENTILE"
+        case .areaUnderCurve: "AUC"
         case .jsonArrayAgg: "JSON_ARRAYAGG"
         case .jsonObjectAgg: "JSON_OBJECTAGG"
         case .collect: "COLLECT"

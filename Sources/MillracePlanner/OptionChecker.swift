@@ -178,16 +178,25 @@ struct OptionChecker {
     func model(_ options: [OptionSyntax], name: String, range: SourceRange) -> (
         provider: String, options: [String: String]
     )? {
-        guard let provider = options.first(where: { $0.key.text == "provider" }) else {
-            log.error(
-                "model \"\(name)\" has no option \"provider\"", at: range,
-                hint: "The providers are \(list(registry.modelProviders.map(\.name))).")
-            return nil
+        let provider = options.first { $0.key.text == "provider" }
+        let wanted: String
+        if let provider {
+            guard let text = expand(provider.value) else { return nil }
+            wanted = text
+        } else {
+            wanted = ModelProviderDescriptor.automatic
+            guard options.contains(where: { $0.key.text == "path" }),
+                registry.modelProviders.contains(where: { $0.name == wanted })
+            else {
+                log.error(
+                    "model \"\(name)\" has no option \"path\" and no option \"provider\"", at: range,
+                    hint: "'path' is the model file; the providers are \(list(registry.modelProviders.map(\.name))).")
+                return nil
+            }
         }
-        guard let wanted = expand(provider.value) else { return nil }
         guard let descriptor = registry.modelProviders.first(where: { $0.name == wanted }) else {
             log.error(
-                "unknown model provider \"\(wanted)\"", at: provider.value.range,
+                "unknown model provider \"\(wanted)\"", at: provider?.value.range ?? range,
                 hint: NearestName.hint(wanted, in: registry.modelProviders.map(\.name))
                     ?? "The providers are \(list(registry.modelProviders.map(\.name))).")
             return nil

@@ -35,6 +35,7 @@ extension PostgresSession {
                 partitionParameters(transaction.partitions)
                 try execute(StateSchema.partitions, connection)
             }
+            try writeState(transaction, connection)
             try connection.run(fatalRefusal == nil ? "COMMIT" : "ROLLBACK")
         } catch {
             if connection.isBroken { return connectionLost() }
@@ -125,7 +126,7 @@ extension PostgresSession {
             reason: .rejectedBySink, detail: failure.sanitized, time: clock.wallMicroseconds())
     }
 
-    private func execute(_ sql: String, _ connection: Connection) throws(ServerError) {
+    func execute(_ sql: String, _ connection: Connection) throws(ServerError) {
         _ = try connection.check(
             PQexecParams(
                 connection.raw, sql, parameters.count, nil, parameters.values, parameters.lengths, parameters.formats, 1

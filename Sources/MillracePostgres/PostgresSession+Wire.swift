@@ -57,7 +57,7 @@ extension PostgresSession {
             partitionParameters(transaction.partitions)
             guard sendPrepared(raw, .partitions) else { return false }
         }
-        guard PQpipelineSync(raw) == 1 else { return false }
+        guard sendState(transaction, raw), PQpipelineSync(raw) == 1 else { return false }
         units.append(.transaction)
         return true
     }
@@ -88,7 +88,7 @@ extension PostgresSession {
         parameters.append(block)
     }
 
-    private func sendPrepared(_ raw: OpaquePointer, _ statement: Statement) -> Bool {
+    func sendPrepared(_ raw: OpaquePointer, _ statement: Statement) -> Bool {
         PQsendQueryPrepared(
             raw, name(of: statement), parameters.count, parameters.values, parameters.lengths, parameters.formats, 1)
             == 1

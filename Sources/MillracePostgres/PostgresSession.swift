@@ -43,6 +43,8 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     public weak var context: ShardContext?
     /// The plan's source names, as `ShardContext.source` indexes them.
     public var sourceNames: [SourceName] = []
+    /// The operators whose state is stored, by number: names that stay the same as long as the plan does. Before `open`.
+    public var stateOperators: [String] = []
     /// 'errors' of the plan's sources, for rows that the server refuses.
     public var errorPolicies: [ErrorPolicy] = []
     /// The first refused row of a source with 'errors' = 'fail'.
@@ -159,7 +161,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     }
 
     public var uncommittedRows: Int { submittedRows + currentRows }
-    public var uncommittedBytes: Int { submittedBytes + currentBytes }
+    public var uncommittedBytes: Int { submittedBytes + currentBytes + current.changes.count }
 
     func took(rows: Int, bytes: Int) {
         currentRows += rows

@@ -25,6 +25,12 @@ struct Run: ParsableCommand {
             valueName: "cpus"), transform: Run.cpuList)
     var pinCpus: CPUList?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where to serve metrics in Prometheus' text format over HTTP, such as 127.0.0.1:9464; by default nowhere.",
+            valueName: "host:port"))
+    var metricsAddress: String?
+
     @Option(help: "What to write to standard error.")
     var logLevel: LogLevel = .info
 
@@ -58,15 +64,21 @@ struct Run: ParsableCommand {
         options.log = LogSetup.standardError(level: logLevel.level)
         let running = Pipeline(plan: plan, options: options)
         do {
+            let endpoint = try metricsAddress.map { address throws(Diagnostic) in try MetricsEndpoint(address: address)
+            }
+            if let endpoint {
+                options.log(.info, "metrics are served", ["url": "http://\(endpoint.address)/metrics"])
+            }
             try running.start()
-            wait: while true {
-                switch signals.wait(finished: running.finishedDescriptor) {
+            waiting: while true {
+                switch signals.wait(finished: running.finishedDescriptor, requests: endpoint?.descriptor ?? -1) {
                 case .signal(SIGHUP) where !terminal.isGone: running.reloadModels()
                 case .signal:
                     running.requestStop()
-                    break wait
-                case .finished: break wait
-                case .timeout: break
+                    break waiting
+                case .finished: break waiting
+                case .request, .timeout:
+                    endpoint?.serve { PrometheusText.text(running.metrics.snapshot(), pipeline: plan.name) }
                 }
             }
             try running.wait()

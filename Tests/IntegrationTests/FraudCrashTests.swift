@@ -62,6 +62,10 @@ extension IntegrationTests {
                 }
                 process.kill()
                 kills += 1
+                // Histories come from the database: no record is asked for again.
+                #expect(
+                    bench.value("SELECT count(*) FROM millrace.offsets WHERE replay_offset < next_offset") ?? "0" == "0"
+                )
             }
             let process = try bench.run(file)
             try eventually("all scores") { bench.count("killed_scores") >= Self.events }

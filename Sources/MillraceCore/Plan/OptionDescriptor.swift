@@ -102,6 +102,9 @@ public struct FormatDescriptor: Hashable, Sendable {
 }
 
 public struct ModelProviderDescriptor: Hashable, Sendable {
+    /// The provider of a model that names none: found by the content of its file.
+    public static let automatic = "auto"
+
     public var name: String
     public var options: [OptionDescriptor]
     public init(name: String, options: [OptionDescriptor]) {

@@ -29,6 +29,26 @@ enum OnnxElement: Int32, Sendable {
         case .string: 0
         }
     }
+
+    /// What an INPUT column for it has to be, for messages; nil when `type` fits.
+    func problem(with type: DataType) -> String? {
+        switch self {
+        case .float, .double: NumericSource(type) == nil ? "a number" : nil
+        case .int32, .int64: type.isInteger || type == .boolean ? nil : "a whole number"
+        case .bool: type == .boolean ? nil : "BOOLEAN"
+        case .string: type.isCharacter ? nil : "a string"
+        }
+    }
+
+    /// Whether an OUTPUT column of this type takes it.
+    func fits(output type: DataType) -> Bool {
+        switch self {
+        case .float, .double: type.isApproximate
+        case .int32, .int64: type.isInteger || type.isApproximate
+        case .bool: type == .boolean
+        case .string: type == .string
+        }
+    }
 }
 
 /// One input tensor: [N] (rank 1, width 1) or [N, width].

@@ -114,14 +114,29 @@ struct OnnxGraph {
         defer { for value in values { api.releaseValue(value) } }
         var outputs: [OnnxOutput] = []
         var ignored: [String] = []
-        for (name, value) in zip(names, values) {
-            if let value, let output = try output(name, value, rows: rows) {
+        for (index, (name, value)) in zip(names, values).enumerated() {
+            if let value, var output = try output(name, value, rows: rows) {
+                // Memory of ours has to fit what the file declares as well, which may be wrong (CatBoost says [N] and
+                // gives [N, 1]); the library's own memory has not.
+                if output.isShapeProven { output.isShapeProven = try declares(index, tail: output.tail, rows: rows) }
                 outputs.append(output)
             } else {
                 ignored.append("\(name) (not one value, or list of values, a row)")
             }
         }
         return (outputs, ignored)
+    }
+
+    /// Whether the declared shape of an output, if any, allows the one seen.
+    private func declares(_ index: Int, tail: [Int64], rows: Int) throws(Diagnostic) -> Bool {
+        var type: OpaquePointer?
+        try library.check(api.outputType(session, index, &type), what)
+        defer { api.releaseType(type) }
+        guard let (_, dimensions) = try tensor(type!) else { return false }
+        guard dimensions.count == tail.count + 1, dimensions[0] < 0 || (dimensions[0] == 1 && rows == 1) else {
+            return false
+        }
+        return zip(dimensions.dropFirst(), tail).allSatisfy { $0 < 0 || $0 == $1 }
     }
 
     private func output(_ name: String, _ value: OpaquePointer, rows: Int) throws(Diagnostic) -> OnnxOutput? {

@@ -26,7 +26,8 @@ final class OnnxModel: Model, @unchecked Sendable {
     let outputNames: [UnsafeMutablePointer<CChar>]
 
     init(
-        path: String, library: OrtLibrary, label: String, version: String, featureNames: [String], nullFails: Bool,
+        path: String, library: OrtLibrary, label: String, version: String, featureNames: [String],
+        signedNames: [String], nullFails: Bool,
         declaredInputs: Int?
     ) throws(Diagnostic) {
         let session = try OnnxModel.session(path: path, library: library, label: label)
@@ -35,6 +36,7 @@ final class OnnxModel: Model, @unchecked Sendable {
         let graph = OnnxGraph(library: library, session: session, label: label)
         let metadata = try graph.metadata()
         var names = featureNames.isEmpty ? metadata.featureNames : featureNames
+        if names.isEmpty { names = signedNames }
         let (inputs, takesOneRow) = try graph.inputs(declared: names.isEmpty ? declaredInputs : names.count)
         let (outputs, ignored) = try graph.outputs(inputs: inputs, takesOneRow: takesOneRow)
         guard !outputs.isEmpty else {
@@ -148,38 +150,19 @@ final class OnnxModel: Model, @unchecked Sendable {
     }
 
     private func cells(_ field: Field, _ element: OnnxElement) throws(Diagnostic) -> OnnxScorer.Cells {
-        switch element {
-        case .float, .double:
-            guard let source = NumericSource(field.type) else {
-                throw FeatureBinding.wrongType(field, wanted: "a number", model: label)
-            }
-            return .number(source)
-        case .int32, .int64:
-            guard field.type.isInteger || field.type == .boolean else {
-                throw FeatureBinding.wrongType(field, wanted: "a whole number", model: label)
-            }
-            return .integer
-        case .bool:
-            guard field.type == .boolean else {
-                throw FeatureBinding.wrongType(field, wanted: "BOOLEAN", model: label)
-            }
-            return .integer
-        case .string:
-            guard field.type.isCharacter else {
-                throw FeatureBinding.wrongType(field, wanted: "a string", model: label)
-            }
-            return .text
+        if let wanted = element.problem(with: field.type) {
+            throw FeatureBinding.wrongType(field, wanted: wanted, model: label)
+        }
+        return switch element {
+        case .float, .double: .number(NumericSource(field.type)!)
+        case .int32, .int64, .bool: .integer
+        case .string: .text
         }
     }
 
     private func checkOutput(_ field: Field, _ element: OnnxElement) throws(Diagnostic) {
-        let fits =
-            switch element {
-            case .float, .double: field.type.isApproximate
-            case .int32, .int64: field.type.isInteger || field.type.isApproximate
-            case .bool: field.type == .boolean
-            case .string: field.type == .string
-            }
-        guard fits else { throw OutputBinding.wrongType(field, wanted: "\(element.type)", model: label) }
+        guard element.fits(output: field.type) else {
+            throw OutputBinding.wrongType(field, wanted: "\(element.type)", model: label)
+        }
     }
 }

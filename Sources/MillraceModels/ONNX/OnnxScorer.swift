@@ -411,7 +411,7 @@ final class OnnxScorer: Scorer {
                 if target.type.isApproximate {
                     column.doubles[at] = state != CellState.valid ? 0 : (isFloat ? Double(Float(value)) : Double(value))
                 } else {
-                    if state == CellState.valid, !OnnxScorer.fits(value, target.type) {
+                    if state == CellState.valid, !target.type.holds(value) {
                         state = RowErrorCode.numericOverflow.rawValue
                     }
                     column.ints[at] = state == CellState.valid ? value : 0
@@ -428,14 +428,5 @@ final class OnnxScorer: Scorer {
         }
         column.count = start + count
         if !allValid { column.allValid = false }
-    }
-
-    private static func fits(_ value: Int64, _ type: DataType) -> Bool {
-        switch type {
-        case .tinyInt: Int64(Int8(truncatingIfNeeded: value)) == value
-        case .smallInt: Int64(Int16(truncatingIfNeeded: value)) == value
-        case .integer: Int64(Int32(truncatingIfNeeded: value)) == value
-        default: true
-        }
     }
 }

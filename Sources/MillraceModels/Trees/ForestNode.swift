@@ -16,6 +16,12 @@ protocol ForestSum: BinaryFloatingPoint, Sendable {
     static func exponential(_ x: Self) -> Self
     static func logarithm1p(_ x: Self) -> Self
 }
+extension ForestSum {
+    @inline(__always) static func logistic(_ x: Self) -> Self {
+        let y = Self(1.0) / (Self(1.0) + exponential(x < Self(0.0) ? x : Self(0.0) - x))
+        return x < Self(0.0) ? Self(1.0) - y : y
+    }
+}
 extension Float: ForestSum {
     @inline(__always) static func exponential(_ x: Float) -> Float { expf(x) }
     @inline(__always) static func logarithm1p(_ x: Float) -> Float { log1pf(x) }
@@ -36,8 +42,11 @@ protocol ForestNode: Sendable {
     /// Inner nodes: `left` is the index of the left child within the tree, and x < value goes left.
     static func inner(_ node: TreeEnsemble.Node, left: Int) -> Self
     static func leaf(_ value: Double, at index: Int) -> Self
+    /// A leaf with a value for every output, by the position of the first one.
+    static func leaf(vector: Int, at index: Int) -> Self
     func next(_ row: UnsafePointer<Number>, _ sets: UnsafePointer<UInt32>) -> Int
     func leafValue<Sum: ForestSum>(_ type: Sum.Type) -> Sum
+    var leafVector: Int { get }
 }
 
 /// 8 bytes; trees below 65,536 nodes, features below 16,384, float32 thresholds, numeric splits only.
@@ -58,6 +67,11 @@ struct NarrowNode: ForestNode {
     static func leaf(_ value: Double, at index: Int) -> NarrowNode {
         NarrowNode(value: Float(value), left: UInt16(index), tag: 0)
     }
+    static func leaf(vector: Int, at index: Int) -> NarrowNode {
+        NarrowNode(value: Float(bitPattern: UInt32(vector)), left: UInt16(index), tag: 0)
+    }
+    @inline(__always)
+    var leafVector: Int { Int(value.bitPattern) }
 
     @inline(__always)
     func next(_ row: UnsafePointer<Float>, _ sets: UnsafePointer<UInt32>) -> Int {
@@ -76,7 +90,7 @@ struct WideNode: ForestNode {
     fileprivate var value: Double
     fileprivate var left: UInt32
     fileprivate var feature: UInt16
-    /// Bit 0 inner, 1 missing goes left, 2 zero is missing, 3 categorical, 4 members go left.
+    /// Bit 0 inner, 1 missing goes left, 2 zero is missing, 3 categorical, 4 members go left, 5 equal.
     fileprivate var flags: UInt16
 
     static let featureLimit = 1 << 16
@@ -87,11 +101,17 @@ struct WideNode: ForestNode {
         if node.zeroIsMissing { flags |= 4 }
         if node.kind == .categorical { flags |= 8 }
         if node.memberLeft { flags |= 16 }
+        if node.kind == .equal { flags |= 32 }
         return WideNode(value: node.value, left: UInt32(left), feature: UInt16(node.feature), flags: flags)
     }
     static func leaf(_ value: Double, at index: Int) -> WideNode {
         WideNode(value: value, left: UInt32(index), feature: 0, flags: 0)
     }
+    static func leaf(vector: Int, at index: Int) -> WideNode {
+        WideNode(value: Double(bitPattern: UInt64(vector)), left: UInt32(index), feature: 0, flags: 0)
+    }
+    @inline(__always)
+    var leafVector: Int { Int(value.bitPattern) }
 
     @inline(__always)
     func next(_ row: UnsafePointer<Double>, _ sets: UnsafePointer<UInt32>) -> Int {
@@ -105,7 +125,7 @@ struct WideNode: ForestNode {
     func leafValue<Sum: ForestSum>(_ type: Sum.Type) -> Sum { Sum(value) }
 }
 
-/// A wide node that also knows categorical splits and zero as missing. For a categorical split `value` holds the bits
+/// A wide node that also knows categorical splits, equality and zero as missing. For a categorical split `value` holds the bits
 /// (offset << 32 | words) of its set.
 struct GeneralNode: ForestNode {
     private var node: WideNode
@@ -114,15 +134,20 @@ struct GeneralNode: ForestNode {
         GeneralNode(node: .inner(node, left: left))
     }
     static func leaf(_ value: Double, at index: Int) -> GeneralNode { GeneralNode(node: .leaf(value, at: index)) }
+    static func leaf(vector: Int, at index: Int) -> GeneralNode { GeneralNode(node: .leaf(vector: vector, at: index)) }
+    @inline(__always)
+    var leafVector: Int { node.leafVector }
 
     @inline(__always)
     func next(_ row: UnsafePointer<Double>, _ sets: UnsafePointer<UInt32>) -> Int {
         let flags = node.flags
-        if flags & 12 == 0 { return node.next(row, sets) }
+        if flags & 44 == 0 { return node.next(row, sets) }
         let x = row[Int(node.feature)]
         let missing = x != x
         var goesLeft: Bool
-        if flags & 8 == 0 {
+        if flags & 32 != 0 {
+            goesLeft = missing ? flags & 2 != 0 : x == node.value
+        } else if flags & 8 == 0 {
             goesLeft = missing || abs(x) <= 1e-35 ? flags & 2 != 0 : x < node.value
         } else if missing {
             goesLeft = flags & 2 != 0

@@ -21,11 +21,11 @@ final class ForestScorer: Scorer {
 
     func score(_ inputs: [Column], rows: Int, into columns: [Column], arena: BatchArena) {
         switch run {
-        case .narrow(let run): run.score(inputs, rows: rows, into: columns)
-        case .wideFloat(let run): run.score(inputs, rows: rows, into: columns)
-        case .wide(let run): run.score(inputs, rows: rows, into: columns)
-        case .generalFloat(let run): run.score(inputs, rows: rows, into: columns)
-        case .general(let run): run.score(inputs, rows: rows, into: columns)
+        case .narrow(let run): run.score(inputs, rows: rows, into: columns, arena: arena)
+        case .wideFloat(let run): run.score(inputs, rows: rows, into: columns, arena: arena)
+        case .wide(let run): run.score(inputs, rows: rows, into: columns, arena: arena)
+        case .generalFloat(let run): run.score(inputs, rows: rows, into: columns, arena: arena)
+        case .general(let run): run.score(inputs, rows: rows, into: columns, arena: arena)
         }
     }
 }

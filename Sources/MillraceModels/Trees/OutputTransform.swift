@@ -4,6 +4,8 @@ enum OutputTransform: Hashable, Sendable {
     /// 1 / (1 + exp(-scale * x)), each output by itself.
     case sigmoid(scale: Double)
     case exponential
+    /// 1 / (1 + exp(-x)) by way of |x|, as ONNX Runtime computes it.
+    case logistic
     /// log(1 + exp(x)).
     case softplus
     /// Over all outputs of the row.
@@ -16,6 +18,38 @@ enum OutputTransform: Hashable, Sendable {
     case signedSquare
     /// x / divisor, then the other one.
     indirect case divided(by: Double, then: OutputTransform)
+    case scaled(by: Double)
+    case shifted(by: Double)
+    /// Label and scores of an ONNX classifier; needs room for them.
+    case classes(ClassScores)
+    /// One after the other.
+    case chain([OutputTransform])
+
+    func followed(by next: OutputTransform) -> OutputTransform {
+        switch self {
+        case .identity: next
+        case .chain(let steps): .chain(steps + [next])
+        default: .chain([self, next])
+        }
+    }
+
+    /// Results for `count` sums.
+    func resultCount(_ count: Int) -> Int {
+        switch self {
+        case .classes(let scores): scores.scoreCount(count)
+        case .chain(let steps): steps.reduce(count) { $1.resultCount($0) }
+        default: count
+        }
+    }
+
+    /// Sums and results a row that need room.
+    func slotCount(groups: Int) -> Int {
+        switch self {
+        case .classes(let scores): scores.scoreCount(groups) + 1
+        case .chain(let steps): steps.map { $0.slotCount(groups: groups) }.max() ?? groups
+        default: groups
+        }
+    }
 
     /// Names of the outputs for `groups` sums.
     func outputNames(groups: Int, classes: Bool) -> [String] {
@@ -42,6 +76,7 @@ enum OutputTransform: Hashable, Sendable {
         case .sigmoid(let scale):
             let factor = Sum(-scale)
             for i in 0..<count { sums[i] = Sum(1.0) / (Sum(1.0) + Sum.exponential(factor * sums[i])) }
+        case .logistic: for i in 0..<count { sums[i] = Sum.logistic(sums[i]) }
         case .exponential: for i in 0..<count { sums[i] = Sum.exponential(sums[i]) }
         case .softplus: for i in 0..<count { sums[i] = Sum.logarithm1p(Sum.exponential(sums[i])) }
         case .softmax:
@@ -64,6 +99,19 @@ enum OutputTransform: Hashable, Sendable {
             let divisor = Sum(divisor)
             for i in 0..<count { sums[i] = sums[i] / divisor }
             next.apply(sums, count: count)
+        case .scaled(let factor):
+            let factor = Sum(factor)
+            for i in 0..<count { sums[i] = sums[i] * factor }
+        case .shifted(let summand):
+            let summand = Sum(summand)
+            for i in 0..<count { sums[i] = sums[i] + summand }
+        case .classes(let scores): scores.apply(sums, count: count)
+        case .chain(let steps):
+            var count = count
+            for step in steps {
+                step.apply(sums, count: count)
+                count = step.resultCount(count)
+            }
         }
     }
 }

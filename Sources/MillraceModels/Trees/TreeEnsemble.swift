@@ -1,10 +1,11 @@
 /// Additive trees as read from a file, before they are laid out for evaluation.
 struct TreeEnsemble {
     struct Node {
-        enum Kind: UInt8 { case leaf, numeric, categorical }
+        enum Kind: UInt8 { case leaf, numeric, categorical, equal }
         var kind: Kind
         var feature = 0
-        /// Leaf: its value. Numeric: left iff x < value. Categorical: index into `categorySets`.
+        /// Leaf: its value, or its index into `leafVectors`. Numeric: left iff x < value. Categorical: index into
+        /// `categorySets`. Equal: left iff x == value.
         var value = 0.0
         /// NaN goes left.
         var missingLeft = false
@@ -31,6 +32,10 @@ struct TreeEnsemble {
     var featureNames: [String] = []
     /// Start of each group's sum; its count is the number of groups.
     var baseMargins: [Double]
+    /// The base margins are added to the sums of the leaves at the end (ONNX), which gives other last bits.
+    var addsBaseLast = false
+    /// When not empty, each leaf has a value for every group.
+    var leafVectors: [[Double]] = []
     /// Compare and sum in float32 (XGBoost) or in double (LightGBM).
     var usesFloat: Bool
     var transform: OutputTransform

@@ -12,16 +12,33 @@ final class Forest<Node: ForestNode, Sum: ForestSum>: @unchecked Sendable {
     private let outputs: UnsafeMutablePointer<Int32>
     private let treeCount: Int
     private let paddedCount: Int
-    private let baseMargins: [Sum]
+    /// Where the sums begin, and what is added at the end.
+    private let firstMargins: [Sum]
+    private let lastMargins: [Sum]
+    /// `groups` values a leaf, when leaves have one for every group.
+    private let vectors: UnsafeMutablePointer<Sum>?
+    private let vectorCount: Int
     let groups: Int
+    /// Elements of a row in `sums`: at least `groups`.
+    let stride: Int
     let nodeCount: Int
 
+    /// - Parameter stride: elements of a row in the sums that `run` fills.
     /// - Throws: `.damaged` for a tree with wrong children.
-    init(_ ensemble: TreeEnsemble) throws(ModelFileFault) {
+    init(_ ensemble: TreeEnsemble, stride: Int) throws(ModelFileFault) {
         treeCount = ensemble.trees.count
         paddedCount = (treeCount + 7) & ~7
         groups = ensemble.groups
-        baseMargins = ensemble.baseMargins.map { Sum($0) }
+        self.stride = max(stride, ensemble.groups)
+        let margins = ensemble.baseMargins.map { Sum($0) }
+        let zeros = margins.map { _ in Sum(0.0) }
+        firstMargins = ensemble.addsBaseLast ? zeros : margins
+        lastMargins = ensemble.addsBaseLast && margins.contains { $0 != Sum(0.0) } ? margins : []
+        let groups = ensemble.groups
+        let hasVectors = !ensemble.leafVectors.isEmpty
+        guard ensemble.leafVectors.count * groups <= Int(UInt32.max) else {
+            throw .unsupported("it has too many leaves", hint: nil)
+        }
 
         var setWords: [UInt32] = []
         var setBits: [Double] = []
@@ -40,8 +57,10 @@ final class Forest<Node: ForestNode, Sum: ForestSum>: @unchecked Sendable {
             for (index, position) in order.enumerated() {
                 var node = tree.nodes[position]
                 switch node.kind {
-                case .leaf: layout.append(.leaf(node.value, at: index))
-                case .numeric, .categorical:
+                case .leaf:
+                    layout.append(
+                        hasVectors ? .leaf(vector: Int(node.value) * groups, at: index) : .leaf(node.value, at: index))
+                case .numeric, .categorical, .equal:
                     if node.kind == .categorical { node.value = setBits[Int(node.value)] }
                     layout.append(.inner(node, left: nextChild))
                     nextChild += 2
@@ -52,7 +71,14 @@ final class Forest<Node: ForestNode, Sum: ForestSum>: @unchecked Sendable {
         for _ in treeCount..<paddedCount {
             starts.append(layout.count)
             treeDepths.append(0)
-            layout.append(.leaf(0, at: 0))
+            layout.append(hasVectors ? .leaf(vector: ensemble.leafVectors.count * groups, at: 0) : .leaf(0, at: 0))
+        }
+        // One more vector of zeros, for the padding.
+        vectorCount = hasVectors ? (ensemble.leafVectors.count + 1) * groups : 0
+        vectors = hasVectors ? .allocate(capacity: vectorCount) : nil
+        vectors?.initialize(repeating: Sum(0.0), count: vectorCount)
+        for (leaf, values) in ensemble.leafVectors.enumerated() {
+            for (group, value) in values.enumerated() { vectors![leaf * groups + group] = Sum(value) }
         }
 
         nodes = .allocate(capacity: max(layout.count, 1))
@@ -74,16 +100,27 @@ final class Forest<Node: ForestNode, Sum: ForestSum>: @unchecked Sendable {
         offsets.deallocate()
         depths.deallocate()
         outputs.deallocate()
+        vectors?.deallocate()
     }
 
-    /// Leaf sums of `rows` rows: `features` is row-major with `width` numbers a row, `sums` gets `groups` a row.
+    /// Leaf sums of `rows` rows: `features` is row-major with `width` numbers a row, `sums` gets `groups` of `stride` a
+    /// row.
     func run(_ features: UnsafePointer<Node.Number>, width: Int, rows: Int, into sums: UnsafeMutablePointer<Sum>) {
         for row in 0..<rows {
-            for group in 0..<groups { sums[row &* groups &+ group] = baseMargins[group] }
+            for group in 0..<groups { sums[row &* stride &+ group] = firstMargins[group] }
         }
         let blocks = rows & ~7
         if blocks > 0 { runBlocks(features, width: width, rows: blocks, into: sums) }
-        for row in blocks..<rows { runRow(features + row &* width, into: sums + row &* groups) }
+        for row in blocks..<rows { runRow(features + row &* width, into: sums + row &* stride) }
+        guard !lastMargins.isEmpty else { return }
+        for row in 0..<rows {
+            for group in 0..<groups { sums[row &* stride &+ group] += lastMargins[group] }
+        }
+    }
+
+    @inline(__always)
+    private func add(_ vector: UnsafeMutablePointer<Sum>, to sums: UnsafeMutablePointer<Sum>) {
+        for group in 0..<groups { sums[group] += vector[group] }
     }
 
     private func runRow(_ row: UnsafePointer<Node.Number>, into sums: UnsafeMutablePointer<Sum>) {
@@ -130,7 +167,16 @@ final class Forest<Node: ForestNode, Sum: ForestSum>: @unchecked Sendable {
                 if before == (i0 &+ i1) &+ (i2 &+ i3) &+ (i4 &+ i5) &+ (i6 &+ i7) { break }
                 step &+= 1
             }
-            if groups == 1 {
+            if let vectors {
+                add(vectors + t0[i0].leafVector, to: sums)
+                add(vectors + t1[i1].leafVector, to: sums)
+                add(vectors + t2[i2].leafVector, to: sums)
+                add(vectors + t3[i3].leafVector, to: sums)
+                add(vectors + t4[i4].leafVector, to: sums)
+                add(vectors + t5[i5].leafVector, to: sums)
+                add(vectors + t6[i6].leafVector, to: sums)
+                add(vectors + t7[i7].leafVector, to: sums)
+            } else if groups == 1 {
                 var sum = sums[0]
                 sum += t0[i0].leafValue(Sum.self)
                 sum += t1[i1].leafValue(Sum.self)
@@ -160,7 +206,7 @@ final class Forest<Node: ForestNode, Sum: ForestSum>: @unchecked Sendable {
         _ features: UnsafePointer<Node.Number>, width: Int, rows: Int, into sums: UnsafeMutablePointer<Sum>
     ) {
         let sets = UnsafePointer(self.sets)
-        let groups = self.groups
+        let stride = self.stride
         for tree in 0..<treeCount {
             let t = nodes + offsets[tree]
             let depth = depths[tree]
@@ -202,15 +248,28 @@ final class Forest<Node: ForestNode, Sum: ForestSum>: @unchecked Sendable {
                     if before == (i0 &+ i1) &+ (i2 &+ i3) &+ (i4 &+ i5) &+ (i6 &+ i7) { break }
                     step &+= 1
                 }
-                let sum = sums + (row &* groups &+ group)
+                if let vectors {
+                    let sum = sums + row &* stride
+                    add(vectors + t[i0].leafVector, to: sum)
+                    add(vectors + t[i1].leafVector, to: sum + stride)
+                    add(vectors + t[i2].leafVector, to: sum + stride &* 2)
+                    add(vectors + t[i3].leafVector, to: sum + stride &* 3)
+                    add(vectors + t[i4].leafVector, to: sum + stride &* 4)
+                    add(vectors + t[i5].leafVector, to: sum + stride &* 5)
+                    add(vectors + t[i6].leafVector, to: sum + stride &* 6)
+                    add(vectors + t[i7].leafVector, to: sum + stride &* 7)
+                    row &+= 8
+                    continue
+                }
+                let sum = sums + (row &* stride &+ group)
                 sum[0] += t[i0].leafValue(Sum.self)
-                sum[groups] += t[i1].leafValue(Sum.self)
-                sum[groups &* 2] += t[i2].leafValue(Sum.self)
-                sum[groups &* 3] += t[i3].leafValue(Sum.self)
-                sum[groups &* 4] += t[i4].leafValue(Sum.self)
-                sum[groups &* 5] += t[i5].leafValue(Sum.self)
-                sum[groups &* 6] += t[i6].leafValue(Sum.self)
-                sum[groups &* 7] += t[i7].leafValue(Sum.self)
+                sum[stride] += t[i1].leafValue(Sum.self)
+                sum[stride &* 2] += t[i2].leafValue(Sum.self)
+                sum[stride &* 3] += t[i3].leafValue(Sum.self)
+                sum[stride &* 4] += t[i4].leafValue(Sum.self)
+                sum[stride &* 5] += t[i5].leafValue(Sum.self)
+                sum[stride &* 6] += t[i6].leafValue(Sum.self)
+                sum[stride &* 7] += t[i7].leafValue(Sum.self)
                 row &+= 8
             }
         }

@@ -29,6 +29,23 @@ final class WeightedValues {
         total += weight
     }
 
+    func write(to buffer: ByteBuffer) {
+        buffer.append(varint: UInt64(values.count))
+        for (value, weight) in zip(values, weights) {
+            buffer.append(raw: value)
+            buffer.append(signed: weight)
+        }
+    }
+
+    /// Reads what `write` wrote; empty before.
+    func read(from reader: inout StateReader) {
+        for _ in 0..<reader.count() where !reader.isDamaged {
+            values.append(reader.raw(Double.self, otherwise: 0))
+            weights.append(reader.signed())
+            total += weights[weights.count - 1]
+        }
+    }
+
     func merge(_ other: WeightedValues) {
         for (value, weight) in zip(other.values, other.weights) { add(value, weight: weight) }
     }
@@ -36,6 +53,10 @@ final class WeightedValues {
     /// Appends the percentiles as the call's type says: DOUBLE, or ARRAY<DOUBLE>. NULL without values.
     func append(_ call: AggregateCall, to column: Column) {
         guard !isEmpty else { return column.appendNull() }
+        if call.function == .areaUnderCurve {
+            guard let area = AreaUnderCurve.of(weights) else { return column.appendNull() }
+            return column.append(double: area)
+        }
         guard column.layout == .list else { return column.append(double: percentile(call.percentages[0])) }
         let start = Int32(column.children[0].count)
         for percentage in call.percentages { column.children[0].append(double: percentile(percentage)) }

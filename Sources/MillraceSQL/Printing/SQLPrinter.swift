@@ -1,3 +1,5 @@
+import MillraceCore
+
 /// Writes a syntax tree as SQL that parses to the same tree, places in the file aside.
 ///
 /// Keywords in upper case, one blank between words, parentheses only where the tree needs them. Special forms are written
@@ -23,6 +25,25 @@ public enum SQLPrinter {
     public static func print(_ expression: ExpressionSyntax) -> String {
         var writer = SyntaxWriter()
         writer.write(expression)
+        return writer.text
+    }
+
+    /// A name, between backticks when it would not be one otherwise.
+    public static func identifier(_ name: String) -> String {
+        let isPlain =
+            !name.isEmpty && !("0"..."9").contains(name.first!)
+            && name.utf8.allSatisfy { $0 == 0x5F || $0 &- 0x30 < 10 || ($0 | 0x20) &- 0x61 < 26 }
+        var writer = SyntaxWriter()
+        writer.write(
+            Identifier(
+                name, isQuoted: !isPlain || Keywords.reserved.contains(name.uppercased()), range: .none))
+        return writer.text
+    }
+
+    /// A text between quotes.
+    public static func string(_ text: String) -> String {
+        var writer = SyntaxWriter()
+        writer.writeString(text)
         return writer.text
     }
 
