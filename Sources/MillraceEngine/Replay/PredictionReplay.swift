@@ -34,6 +34,8 @@ public struct PredictionReplay {
         kept.sources[stream].options["scan.bounded.specific-offsets"] = range.bounds
         // A record that is gone must not be passed over.
         kept.sources[stream].options["properties.auto.offset.reset"] = "none"
+        // History is read, not fetched from the database: that of the running pipeline is as old as the newest row.
+        kept.settings["state.snapshots"] = "off"
         for index in kept.sources.indices { kept.sources[index].errors = .deadLetter }
         for index in kept.nodes.indices {
             guard case .predict(var predict) = kept.nodes[index].kind else { continue }
