@@ -184,6 +184,15 @@ struct GraphBuilder {
             }
         case .finalRows: return FinalRowsOperator(input(0), object: node.object, limits: options.limits)
         case .predict(let predict):
+            if let remote = models.remote(predict.model) {
+                let model = plan.models[predict.model]
+                let place = RemotePlacement(of: index, in: plan)
+                return try RemotePredictOperator(
+                    predict, input: input(0), model: remote, inputs: model.inputs, outputs: model.outputs,
+                    skipsReplayed: place.skipsReplayed, storesPositions: place.storesPositions, index: place.number,
+                    monitor: models.monitors[predict.model], object: node.object, limits: options.limits,
+                    clock: options.clock, log: options.log)
+            }
             return PredictOperator(
                 predict, input: input(0), model: plan.models[predict.model],
                 lanes: try models.lanes(

@@ -62,6 +62,11 @@ final class ModelStore: Sendable {
         use.plan.options["path"].flatMap { FileStamp(path: Path.resolve($0, from: baseDirectory)) }
     }
 
+    /// The model, if another process evaluates it.
+    func remote(_ index: Int) -> (any RemoteModel)? {
+        uses.first { $0.index == index && $0.role == .live }?.model as? any RemoteModel
+    }
+
     /// Scorers for one operator of a shard.
     func lanes(_ predict: PredictPlan, maxRows: Int) throws(Diagnostic) -> PredictLanes {
         var live: ScorerLane?

@@ -17,6 +17,8 @@ public final class PipelineMetrics: ShardObserver {
         public var intervalLatency = Percentiles()
         /// Every model file in use.
         public var models: [ModelStatus] = []
+        /// Calls of remote models, by model.
+        public var remoteCalls: [String: RemoteCounts] = [:]
         /// The oldest watermark over sources and shards; nil before the first.
         public var watermark: Int64?
         /// What operators hold, by their number in the plan, summed over the shards; a second old at most.
@@ -131,6 +133,10 @@ public final class PipelineMetrics: ShardObserver {
 
     public func advanced(source: Int, watermark: Int64) {
         state.withLock { $0.watermarks[source] = watermark }
+    }
+
+    public func called(model: String, _ counts: RemoteCounts) {
+        state.withLock { $0.snapshot.remoteCalls[model, default: RemoteCounts()] += counts }
     }
 
     public func finished(source: Int) {

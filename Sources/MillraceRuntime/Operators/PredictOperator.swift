@@ -117,7 +117,8 @@ public final class PredictOperator: Operator {
         }
         if let receipts {
             receipts.fill(
-                rows: batch.count, scored: scored, live: lanes.live.current, canary: split?.lane.current,
+                rows: batch.count, scored: scored, version: lanes.live.current.version,
+                contentHash: lanes.live.current.contentHash, canary: split?.lane.current,
                 isCanary: split?.isCanary ?? [], arena: context.arena)
         }
         output.count = batch.count

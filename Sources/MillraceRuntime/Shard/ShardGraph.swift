@@ -59,4 +59,10 @@ public protocol ShardObserver: AnyObject, Sendable {
     func finished(source: Int)
     /// What the operators of a shard hold, once a second at most.
     func holds(_ state: [OperatorState], shard: Int)
+    /// A remote model was called; since the last time.
+    func called(model: String, _ counts: RemoteCounts)
+}
+
+extension ShardObserver {
+    public func called(model: String, _ counts: RemoteCounts) {}
 }
