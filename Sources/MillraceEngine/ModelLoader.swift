@@ -19,7 +19,7 @@ final class ModelLoader: Sendable {
     private let wakeDescriptor: Int32
     private let isStopping = Atomic<Bool>(false)
     private let isAsked = Atomic<Bool>(false)
-    private let thread = Mutex<ShardThread?>(nil)
+    private let thread = Mutex<NamedThread?>(nil)
     /// By model, as last told.
     private let reported = Mutex<[String: ModelCounts]>([:])
 
@@ -38,7 +38,7 @@ final class ModelLoader: Sendable {
             if let model = use.model { log(.info, "model loaded", ["model": use.label, "version": model.version]) }
         }
         guard store.uses.contains(where: { $0.policy != .off }) else { return }
-        let started = ShardThread(name: "millrace-models") { [self] in run() }
+        let started = NamedThread(name: "millrace-models") { [self] in run() }
         thread.withLock { $0 = started }
     }
 

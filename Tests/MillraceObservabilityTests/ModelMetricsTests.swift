@@ -17,7 +17,7 @@ struct ModelMetricsTests {
         counts.shadow.absoluteDifferenceMax = 1.25
         let metrics = PipelineMetrics()
         #expect(!PrometheusText.text(metrics.snapshot(), pipeline: "p").contains("millrace_model"))
-        metrics.observeModels {
+        metrics.observeModels { [counts] in
             [
                 ModelStatus(model: "fraud", role: .live, version: "ab", swaps: 2, refusedSwaps: 1, counts: counts),
                 ModelStatus(
