@@ -495,7 +495,11 @@ public final class Shard {
             timeout = min(timeout, remote.patience(now))
         }
         inputs.forEachBorrowed { input in
-            guard !input.isFinished else { return }
+            guard !input.isFinished else {
+                // Nobody takes what it may still say.
+                loop.forget(input.source.descriptor)
+                return
+            }
             let isHeldBack = isHeldBack || isFull(input)
             timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack))
             // A held-back shard must not spin on the source that it does not read.
