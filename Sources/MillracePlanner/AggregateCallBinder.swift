@@ -16,7 +16,7 @@ struct BoundAggregate {
     var isNullable: Bool {
         switch function {
         case .countAll, .count, .collect, .jsonArrayAgg, .jsonObjectAgg: false
-        case .stddevSamp, .varSamp: true
+        case .stddevSamp, .varSamp, .areaUnderCurve: true
         default: argument?.isNullable == true || filter != nil || type.isDecimal
         }
     }
@@ -43,7 +43,7 @@ struct AggregateCallBinder {
     static let names: Set<String> = [
         "COUNT", "COUNTIF", "SUM", "AVG", "MIN", "MAX", "STDDEV", "STDDEV_POP", "STDDEV_SAMP", "VARIANCE", "VAR_POP",
         "VAR_SAMP", "LISTAGG", "FIRST_VALUE", "LAST_VALUE", "COLLECT", "ARRAY_AGG", "APPROX_COUNT_DISTINCT",
-        "PERCENTILE", "JSON_ARRAYAGG", "JSON_OBJECTAGG",
+        "PERCENTILE", "JSON_ARRAYAGG", "JSON_OBJECTAGG", "AUC",
     ]
 
     init(_ binder: ExpressionBinder) { self.binder = binder }
@@ -135,6 +135,7 @@ struct AggregateCallBinder {
                 }
                 result.weight = weight
             }
+        case "AUC": return bindArea(call, values, argument, filter)
         case "COLLECT":
             result.function = .collect
             result.type = .multiset(argument.type)
@@ -159,7 +160,7 @@ struct AggregateCallBinder {
     ]
 
     private static let arity: [String: (Int, Int)] = [
-        "LISTAGG": (1, 2), "PERCENTILE": (2, 3), "JSON_OBJECTAGG": (2, 2),
+        "LISTAGG": (1, 2), "PERCENTILE": (2, 3), "JSON_OBJECTAGG": (2, 2), "AUC": (2, 2),
     ]
 
     /// A number from 0 to 1, or an array of such.
@@ -182,6 +183,36 @@ struct AggregateCallBinder {
             log.error("PERCENTILE takes at least one number from 0 to 1", at: syntax.range)
         }
         return !result.percentages.isEmpty
+    }
+
+    /// AUC(score, label): the label is BOOLEAN, or a number of which 0 is the negative class.
+    private func bindArea(
+        _ call: CallSyntax, _ values: [ExpressionSyntax], _ score: Bound, _ filter: Expression?
+    ) -> BoundAggregate? {
+        if call.isDistinct { return fail("AUC takes no DISTINCT", call.name.range) }
+        guard score.type.isNumeric else { return fail("AUC takes a number, not \(score.type)", values[0].range) }
+        guard let label = binder.bind(values[1]) else { return nil }
+        guard label.type == .boolean || label.type.isNumeric else {
+            return fail(
+                "the label of AUC is BOOLEAN or a number, not \(label.type)", values[1].range,
+                "Compare it, as in AUC(score, label = 'fraud').")
+        }
+        let zero = Coercion.cast(.literal(.integer(0), .integer), to: label.type)
+        let isPositive =
+            label.type == .boolean
+            ? label.expression : Expression.call(.notEqual, [label.expression, zero], .boolean)
+        let weight = Expression.conditional(
+            [
+                .init(condition: isPositive, result: .literal(.integer(1), .bigInt)),
+                .init(
+                    condition: .call(.not, [isPositive], .boolean), result: .literal(.integer(1 << 32), .bigInt)),
+            ], otherwise: .literal(.null, .bigInt), .bigInt)
+        var result = BoundAggregate(
+            function: .areaUnderCurve,
+            argument: Bound(Coercion.cast(score.expression, to: .double), isNullable: score.isNullable),
+            filter: filter, type: .double)
+        result.weight = Bound(weight, isNullable: true)
+        return result
     }
 
     /// The items are JSON already when they are aggregated. JSON_OBJECTAGG keeps NULL and JSON_ARRAYAGG leaves it out, unless

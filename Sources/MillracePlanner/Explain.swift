@@ -275,6 +275,7 @@ extension AggregateCall.Function {
         case .lastValue: "LAST_VALUE"
         case .arrayAgg: "ARRAY_AGG"
         case .percentile: "PERCENTILE"
+        case .areaUnderCurve: "AUC"
         case .jsonArrayAgg: "JSON_ARRAYAGG"
         case .jsonObjectAgg: "JSON_OBJECTAGG"
         case .collect: "COLLECT"

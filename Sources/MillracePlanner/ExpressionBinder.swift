@@ -38,10 +38,15 @@ final class ExpressionBinder {
     }
 
     /// A SELECT with one of these aggregates.
-    static let aggregateNames = AggregateCallBinder.names.union(["GROUPING", "GROUPING_ID"])
+    static let aggregateNames = AggregateCallBinder.names.union(["GROUPING", "GROUPING_ID"]).union(
+        EvaluationAggregate.names)
 
     func bind(_ syntax: ExpressionSyntax) -> Bound? {
         if let intercept {
+            // Only where aggregates are allowed; elsewhere the error names the function as written.
+            if case .call(let call) = syntax.kind, let metric = EvaluationAggregate(call, syntax.range) {
+                return metric.expanded(self).flatMap(bind)
+            }
             switch intercept(syntax) {
             case .bound(let bound): return bound
             case .failed: return nil

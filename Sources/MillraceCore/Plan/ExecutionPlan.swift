@@ -207,6 +207,8 @@ public struct AggregateCall: Hashable, Sendable {
         case arrayAgg, collect
         /// DOUBLE, or ARRAY<DOUBLE> for several `percentages`; each value counts `weight` times.
         case percentile
+        /// AUC(score, label). `weight` is the row's class: 1, or 2^32 for the negative one; see `AreaUnderCurve`.
+        case areaUnderCurve
         /// Over items that are JSON already, `[value]` and `{"key":value}`: an array in order of arrival, an object by keys.
         case jsonArrayAgg, jsonObjectAgg
     }

@@ -71,7 +71,7 @@ final class RetractableAccumulators {
             default: return nil
             }
         case .stddevPop, .stddevSamp, .varPop, .varSamp: return type?.isNumeric == true ? .moments : nil
-        case .percentile: return type?.isNumeric == true ? .percentile : nil
+        case .percentile, .areaUnderCurve: return type?.isNumeric == true ? .percentile : nil
         case .listAgg, .firstValue, .lastValue, .arrayAgg, .collect, .jsonArrayAgg, .jsonObjectAgg: return .cells
         }
     }

@@ -59,7 +59,8 @@ struct OverCallLayout {
         case (.listAgg, .bytes): return .listAgg
         case (.arrayAgg, _): return .arrayAgg
         case (.collect, _): return .collect
-        case (.percentile, .int64), (.percentile, .double), (.percentile, .decimal): return .percentile
+        case (.percentile, .int64), (.percentile, .double), (.percentile, .decimal), (.areaUnderCurve, .double):
+            return .percentile
         default: throw Diagnostic("aggregate \"\(function.rawValue)\" OVER has no state for \(type)", fault: .bug)
         }
     }

@@ -23,7 +23,7 @@ extension Accumulators {
         case .lastValue: .lastCell
         case .arrayAgg: .cells
         case .collect: .multiset
-        case .percentile: type.isNumeric ? .percentile : nil
+        case .percentile, .areaUnderCurve: type.isNumeric ? .percentile : nil
         case .jsonArrayAgg: .jsonArray
         case .jsonObjectAgg: .jsonObject
         case .countAll, .count, .sum, .average, .minimum, .maximum: nil

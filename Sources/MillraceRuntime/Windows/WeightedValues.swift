@@ -36,6 +36,10 @@ final class WeightedValues {
     /// Appends the percentiles as the call's type says: DOUBLE, or ARRAY<DOUBLE>. NULL without values.
     func append(_ call: AggregateCall, to column: Column) {
         guard !isEmpty else { return column.appendNull() }
+        if call.function == .areaUnderCurve {
+            guard let area = AreaUnderCurve.of(weights) else { return column.appendNull() }
+            return column.append(double: area)
+        }
         guard column.layout == .list else { return column.append(double: percentile(call.percentages[0])) }
         let start = Int32(column.children[0].count)
         for percentage in call.percentages { column.children[0].append(double: percentile(percentage)) }
