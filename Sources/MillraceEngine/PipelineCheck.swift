@@ -18,132 +18,93 @@ public enum PipelineCheck {
         }
     }
 
-    /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
-    ///
-    /// Windows and joins of streams are rebuilt after a restart by reading their rows again. The rows of a window over a
-    /// window are results, which are not made again, so its open windows would come back incomplete: refused until state is
-    /// stored. So is what would take the whole stream to rebuild: results that any row may change, joins without a bound.
-    public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
-        guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return [] }
-        return plan.nodes.indices.compactMap { index in
-            let node = plan.nodes[index]
-            if let clause = unboundedState(node) {
-                guard ancestors(of: index, in: plan).contains(where: { isUnboundedSource(plan.nodes[$0], plan) }) else {
-                    return nil
-                }
-                return Diagnostic(
-                    "\(clause) over a stream cannot be restarted exactly yet: its state is not stored in the database",
-                    hint: "Add a window, read a bounded source, or write to a sink without positions, such as print.")
+    /// What the connectors themselves say of their tables' options, beyond what the planner knows. Connects to nothing.
+    public static func options(_ plan: ExecutionPlan) -> [Diagnostic] {
+        var found: [Diagnostic] = []
+        for source in plan.sources where source.connector == "kafka" {
+            do throws(Diagnostic) { try KafkaConnector.check(plan: source) } catch { found.append(error) }
+        }
+        for sink in plan.sinks where sink.connector == "kafka" {
+            do throws(Diagnostic) {
+                try KafkaConnector.check(plan: sink, pipeline: plan.name)
+            } catch {
+                var error = error
+                if error.range.isNone { error.range = sink.range }
+                found.append(error)
             }
-            let behind = ancestors(of: index, in: plan)
-            let sources = behind.filter { isUnboundedSource(plan.nodes[$0], plan) }
-            guard !sources.isEmpty else { return nil }
-            if let (kept, instead) = keepsForEver(node) {
-                return Diagnostic("\(kept) cannot be restarted exactly yet", hint: instead)
-            }
-            if isOverOnArrival(node), ReplayReach.milliseconds(behind: index, of: plan) == nil {
-                return Diagnostic(
-                    "a join, sort or session behind OVER on arrival cannot be restarted exactly yet",
-                    hint: "Write the result of OVER to a table and go on from there, or read a bounded source.")
-            }
-            guard holdsRows(node) || isOverOnArrival(node) else { return nil }
-            let below = behind.filter { holdsRows(plan.nodes[$0]) }
-            guard !below.isEmpty else { return nil }
-            // What closes with the window below holds nothing between two watermarks. The sides of a join close at the same
-            // moment only when they come from one source.
-            if closesWithItsInput(node), sources.count == 1 || !isJoin(node),
-                below.allSatisfy({ isClosing(plan.nodes[$0]) })
-            {
-                return nil
-            }
-            return Diagnostic(
-                isOverOnArrival(node)
-                    ? "OVER over the results of a window or join cannot be restarted exactly yet"
-                    : isJoin(node)
-                        ? "a join over the results of a window or join cannot be restarted exactly yet"
-                        : "a window over the results of a window or join cannot be restarted exactly yet",
-                hint: "Write the first result to a table and go on from there, or read a bounded source.")
         }
-    }
-
-    /// State that grows older than any part of the input that could be read again, and what to write instead.
-    private static func keepsForEver(_ node: PlanNode) -> (String, hint: String)? {
-        let bounded =
-            "Use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a window, or read a bounded source."
-        switch node.kind {
-        case .over(let over) where !over.isReplayable:
-            return (
-                "OVER with a frame that is not bounded by time",
-                over.isOnArrival ? "SET 'table.exec.state.ttl', such as '7 d', or use a frame of time." : bounded
-            )
-        case .limit: return ("LIMIT", bounded)
-        case .processingTime: return ("a window by processing time", bounded)
-        case .streamJoin(let join) where join.form == .regular:
-            return (
-                "a join that keeps both streams for ever",
-                "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one side a bounded table."
-            )
-        default: return nil
-        }
-    }
-
-    private static func isJoin(_ node: PlanNode) -> Bool {
-        if case .streamJoin = node.kind { true } else { false }
-    }
-
-    /// The clause whose state would need every row of the stream again; nil: none such.
-    private static func unboundedState(_ node: PlanNode) -> String? {
-        switch node.kind {
-        case .updatingAggregate(let plan): plan.aggregates.isEmpty ? "DISTINCT" : "GROUP BY without a window"
-        case .windowAggregate(let plan) where plan.emit != nil: "a window with table.exec.emit"
-        case .topN: "a rank without a window"
-        default: nil
-        }
-    }
-
-    /// It holds nothing back, but what it knows must be rebuilt from rows that are read again.
-    private static func isOverOnArrival(_ node: PlanNode) -> Bool {
-        if case .over(let over) = node.kind { over.isOnArrival } else { false }
-    }
-
-    private static func holdsRows(_ node: PlanNode) -> Bool {
-        switch node.kind {
-        case .over(let over): !over.isOnArrival
-        case .windowAggregate, .windowRank, .sort, .streamJoin, .sessionAssign: true
-        default: false
-        }
-    }
-
-    /// Emits all rows of a window at the watermark that closes it.
-    private static func isClosing(_ node: PlanNode) -> Bool {
-        switch node.kind {
-        case .windowAggregate(let aggregate): aggregate.allowedLatenessMilliseconds == 0
-        default: closesWithItsInput(node)
-        }
-    }
-
-    /// Its windows are those of its input.
-    private static func closesWithItsInput(_ node: PlanNode) -> Bool {
-        switch node.kind {
-        case .windowRank: true
-        case .windowAggregate(let aggregate): if case .attached = aggregate.window { true } else { false }
-        case .streamJoin(let join): if case .window = join.form { true } else { false }
-        default: false
-        }
-    }
-
-    private static func isUnboundedSource(_ node: PlanNode, _ plan: ExecutionPlan) -> Bool {
-        guard case .source(let index) = node.kind else { return false }
-        return !Registry.millrace.isBounded(plan.sources[index])
-    }
-
-    private static func ancestors(of index: Int, in plan: ExecutionPlan) -> Set<Int> {
-        var found: Set<Int> = []
-        var next = plan.nodes[index].inputs
-        while let node = next.popLast() {
-            if found.insert(node).inserted { next += plan.nodes[node].inputs }
+        guard found.isEmpty, plan.positions == .kafka else { return found }
+        do throws(Diagnostic) {
+            try KafkaConnector.checkTransactions(
+                sinks: plan.sinks.filter(KafkaConnector.isExactlyOnce), sources: plan.streams, pipeline: plan.name)
+        } catch {
+            found.append(error)
         }
         return found
+    }
+
+    /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
+    ///
+    /// Windows and joins of streams are rebuilt after a restart by reading their rows again, or their state is stored (see
+    /// `StateRecovery`). What reading again cannot rebuild and no operator stores yet is refused.
+    public static func promises(_ plan: ExecutionPlan) -> [Diagnostic] {
+        let recovery = StateRecovery(plan)
+        return recovery.needed.sorted().compactMap { index in
+            let node = plan.nodes[index]
+            if recovery.stored.contains(index), StateRecovery.isImplemented(node) { return nil }
+            // Without snapshots: what can be read again is.
+            if recovery.stored.isEmpty, plan.canBeReadAgain(index, recovery.needed) { return nil }
+            return refusal(plan, index, recovery)
+        }
+    }
+
+    private static func refusal(_ plan: ExecutionPlan, _ index: Int, _ recovery: StateRecovery) -> Diagnostic {
+        let node = plan.nodes[index]
+        let instead: String
+        if StateRecovery.isImplemented(node) {
+            instead =
+                plan.positions == .kafka
+                ? "Its state must be stored, which Kafka does not do: write to a PostgreSQL table, too."
+                : "Its state must be stored: remove SET 'state.snapshots' = 'off'."
+        } else if node.isJoin, node.cannotBeReadAgain {
+            instead =
+                "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one"
+                + " side a bounded table."
+        } else if case .over = node.kind, node.cannotBeReadAgain {
+            instead =
+                "SET 'over.emit' = 'on-arrival', use a frame of time (RANGE BETWEEN INTERVAL … PRECEDING AND CURRENT ROW) or a"
+                + " window, or read a bounded source."
+        } else if node.cannotBeReadAgain {
+            instead = "Add a window, read a bounded source, or write to a sink without positions, such as print."
+        } else {
+            instead = "Write the first result to a table and go on from there, or read a bounded source."
+        }
+        return Diagnostic(
+            "\(name(node)) cannot be restarted exactly yet\(reason(plan, index, recovery))", hint: instead)
+    }
+
+    private static func name(_ node: PlanNode) -> String {
+        switch node.kind {
+        case .updatingAggregate(let plan):
+            plan.aggregates.isEmpty ? "DISTINCT over a stream" : "GROUP BY without a window over a stream"
+        case .windowAggregate(let plan): plan.emit == nil ? "a window" : "a window with table.exec.emit"
+        case .topN: "a rank without a window"
+        case .limit: "LIMIT over a stream"
+        case .processingTime: "a window by processing time"
+        case .over(let over): over.isReplayable ? "OVER" : "OVER with a frame that is not bounded by time"
+        case .streamJoin(let join): join.form == .regular ? "a join that keeps both streams for ever" : "a join"
+        case .sort: "ORDER BY"
+        case .sessionAssign: "a session"
+        default: "a rank"
+        }
+    }
+
+    private static func reason(_ plan: ExecutionPlan, _ index: Int, _ recovery: StateRecovery) -> String {
+        let node = plan.nodes[index]
+        if node.cannotBeReadAgain { return ": its state is not stored in the database" }
+        let behind = plan.ancestors(of: index).intersection(recovery.needed)
+        let below = behind.isEmpty ? "a window or join" : "an operator whose own state is stored"
+        return ": it is made of the results of \(below), and its state is not stored in the database"
     }
 
     /// Compares topics, tables, columns and types with the real broker and database.

@@ -63,6 +63,7 @@ final class ScriptBinder {
     /// Millrace's own settings; Flink's are accepted and left alone.
     private static let settingNames = [
         "pipeline.name", "dead-letter.path", "table.local-time-zone", "over.emit", "table.exec.state.ttl",
+        "state.snapshots", "state.replay-limit",
     ]
     private static let flinkPrefixes = [
         "table.", "execution.", "pipeline.", "parallelism.", "state.", "sql-client.", "restart-strategy.", "rest.",
@@ -76,6 +77,15 @@ final class ScriptBinder {
             log.error("setting \"\(key.text)\" \(fault)", at: value.range)
         }
         if key.text == "over.emit" { setOverEmission(text, value.range) }
+        if key.text == "state.snapshots", !["on", "off"].contains(text.lowercased()) {
+            log.error(
+                "\"state.snapshots\" has no value \"\(text)\"", at: value.range, hint: "The values are 'on' and 'off'.")
+        }
+        if key.text == "state.replay-limit", OptionValue.microseconds(text) == nil {
+            log.error(
+                "setting \"\(key.text)\" takes a duration", at: value.range,
+                hint: "Write a number with a unit, such as 30 min or 6 h.")
+        }
         if key.text == "table.exec.state.ttl" {
             guard let microseconds = OptionValue.microseconds(text) else {
                 log.error(

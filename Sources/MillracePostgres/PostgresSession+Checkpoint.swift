@@ -89,7 +89,8 @@ extension PostgresSession {
             (
                 """
                 SELECT epoch, fingerprint, plan,
-                    EXISTS (SELECT FROM millrace.partitions o WHERE o.pipeline = p.pipeline)
+                    EXISTS (SELECT FROM millrace.partitions o WHERE o.pipeline = p.pipeline), state,
+                    (extract(epoch FROM created_at) * 1000000)::int8
                 FROM millrace.pipelines p WHERE pipeline = $1 FOR UPDATE
                 """, [pipeline]
             ),
@@ -101,8 +102,11 @@ extension PostgresSession {
                     + "\nRestore the query, give the new one another name with SET 'pipeline.name', or start once with"
                     + " --reset-state to forget the stored positions.")
         }
+        let forgets = resetState || !stored.flag(0, 3)
+        if !forgets { try checkState(stored: stored.text(0, 4) ?? "", pipeline) }
         let next = (stored.integer(0, 0) ?? 0) + 1
-        let results = try connection.pipeline(takeOverQueries(pipeline, next, fingerprint, plan, resetState))
+        incarnation = stored.text(0, 5) ?? ""
+        let results = try connection.pipeline(takeOverQueries(pipeline, next, fingerprint, plan, forgets))
         let rows = results[results.count - 2]
         epoch = next
         var positions: [SourceName: [SourcePosition]] = [:]
@@ -126,9 +130,9 @@ extension PostgresSession {
         var queries: [Query] = [
             (
                 """
-                UPDATE millrace.pipelines SET epoch = $2::int8, fingerprint = $3, plan = $4, updated_at = now()
+                UPDATE millrace.pipelines SET epoch = $2::int8, fingerprint = $3, plan = $4, state = $5, updated_at = now()
                 WHERE pipeline = $1
-                """, [pipeline, String(epoch), fingerprint, plan]
+                """, [pipeline, String(epoch), fingerprint, plan, stateSignature]
             ),
             // Every transaction locks its session's fence first. So once these are stamped, all that earlier runs committed
             // can be seen below, and nothing of theirs commits any more. The fences stay through a reset for this reason.
@@ -138,7 +142,12 @@ extension PostgresSession {
                 """, owner
             ),
         ]
-        if !resetState { queries.append((PostgresSession.keepPositions, owner)) }
+        if resetState {
+            queries.append(("DELETE FROM millrace.state WHERE pipeline = $1", [pipeline]))
+            queries.append(("DELETE FROM millrace.state_log WHERE pipeline = $1", [pipeline]))
+        } else {
+            queries.append((PostgresSession.keepPositions, owner))
+        }
         queries += [
             ("DELETE FROM millrace.partitions WHERE pipeline = $1 AND epoch < $2::int8", owner),
             ("DELETE FROM millrace.checkpoints WHERE pipeline = $1 AND page > 0", [pipeline]),

@@ -31,10 +31,15 @@ extension PostgresSession {
                 deadLetterParameters(letters)
                 try execute(StateSchema.deadLetters, connection)
             }
+            if transaction.outbox.rows > 0 {
+                outboxParameters(transaction.outbox)
+                try execute(StateSchema.outbox, connection)
+            }
             if transaction.partitions.rows > 0 {
                 partitionParameters(transaction.partitions)
                 try execute(StateSchema.partitions, connection)
             }
+            try writeState(transaction, connection)
             try connection.run(fatalRefusal == nil ? "COMMIT" : "ROLLBACK")
         } catch {
             if connection.isBroken { return connectionLost() }
@@ -125,7 +130,7 @@ extension PostgresSession {
             reason: .rejectedBySink, detail: failure.sanitized, time: clock.wallMicroseconds())
     }
 
-    private func execute(_ sql: String, _ connection: Connection) throws(ServerError) {
+    func execute(_ sql: String, _ connection: Connection) throws(ServerError) {
         _ = try connection.check(
             PQexecParams(
                 connection.raw, sql, parameters.count, nil, parameters.values, parameters.lengths, parameters.formats, 1

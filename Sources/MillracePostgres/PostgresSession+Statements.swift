@@ -9,6 +9,11 @@ extension PostgresSession {
         case deletion(Int)
         case deadLetters
         case partitions
+        case stateLog
+        case snapshots
+        case dropLog
+        case outbox
+        case relayed
     }
 
     func name(of statement: Statement) -> String {
@@ -18,6 +23,11 @@ extension PostgresSession {
         case .deletion(let index): sinks[index].deletionName
         case .deadLetters: "millrace_dead_letters"
         case .partitions: "millrace_partitions"
+        case .stateLog: "millrace_state_log"
+        case .snapshots: "millrace_snapshots"
+        case .dropLog: "millrace_drop_log"
+        case .outbox: "millrace_outbox"
+        case .relayed: "millrace_relayed"
         }
     }
 
@@ -28,6 +38,11 @@ extension PostgresSession {
         case .deletion(let index): sinks[index].deletion
         case .deadLetters: StateSchema.deadLetters
         case .partitions: StateSchema.partitions
+        case .stateLog: StateSchema.stateLog
+        case .snapshots: StateSchema.snapshots
+        case .dropLog: StateSchema.dropLog
+        case .outbox: StateSchema.outbox
+        case .relayed: StateSchema.relayed
         }
     }
 
@@ -44,6 +59,10 @@ extension PostgresSession {
         }
         if transaction.deadLetters.rows > 0 { guard prepareOnce(.deadLetters, raw) else { return false } }
         if transaction.partitions.rows > 0 { guard prepareOnce(.partitions, raw) else { return false } }
+        if transaction.changes.count > 0 { guard prepareOnce(.stateLog, raw) else { return false } }
+        if transaction.snapshots.rows > 0 { guard prepareOnce(.snapshots, raw) else { return false } }
+        if transaction.dropped != nil { guard prepareOnce(.dropLog, raw) else { return false } }
+        if transaction.outbox.rows > 0 { guard prepareOnce(.outbox, raw) else { return false } }
         if prepared.count > known {
             guard PQpipelineSync(raw) == 1 else { return false }
             units.append(.prepare)
@@ -51,7 +70,7 @@ extension PostgresSession {
         return true
     }
 
-    private func prepareOnce(_ statement: Statement, _ raw: OpaquePointer) -> Bool {
+    func prepareOnce(_ statement: Statement, _ raw: OpaquePointer) -> Bool {
         guard prepared.insert(statement).inserted else { return true }
         return PQsendPrepare(raw, name(of: statement), text(of: statement), 0, nil) == 1
     }
@@ -64,11 +83,17 @@ extension PostgresSession {
         let updating = sinks.filter { !$0.deletion.isEmpty }
         let statements: [Statement] =
             [.checkpoint, .deadLetters, .partitions] + sinks.indices.map { .sink($0) }
-            + updating.map { .deletion($0.index) }
+            + updating.map { .deletion($0.index) } + (stateOperators.isEmpty ? [] : [.stateLog, .snapshots, .dropLog])
+            + (outboxes.isEmpty ? [] : [.outbox, .relayed])
         try connection.pipeline { raw in statements.allSatisfy { prepareOnce($0, raw) } }
         var plans: [(sql: String, parameters: [String?])] = [
             (explain(.checkpoint, parameterCount: 6 + StateSchema.pageTypes.count), [])
         ]
+        if !stateOperators.isEmpty {
+            plans.append((explain(.stateLog, parameterCount: 3), []))
+            plans.append((explain(.snapshots, parameterCount: 2 + StateSchema.snapshotTypes.count), []))
+            plans.append((explain(.dropLog, parameterCount: 3), []))
+        }
         for sink in sinks { plans.append((explain(.sink(sink.index), parameterCount: sink.encoders.count), [])) }
         for sink in updating {
             plans.append((explain(.deletion(sink.index), parameterCount: sink.keyColumns.count), []))

@@ -14,6 +14,7 @@ enum StateSchema {
             plan text NOT NULL,
             created_at timestamptz NOT NULL DEFAULT now(),
             updated_at timestamptz NOT NULL DEFAULT now());
+        ALTER TABLE millrace.pipelines ADD COLUMN IF NOT EXISTS state text NOT NULL DEFAULT '';
         CREATE TABLE IF NOT EXISTS millrace.checkpoints (
             pipeline text NOT NULL,
             shard integer NOT NULL,
@@ -44,14 +45,33 @@ enum StateSchema {
             FROM millrace.partitions p JOIN millrace.checkpoints c USING (pipeline, shard, page)
             WHERE c.next_offset[p.slot] IS NOT NULL
             ORDER BY p.pipeline, p.source, p.topic, p.partition, p.epoch DESC, p.shard DESC;
+        DO $$ BEGIN
+            -- A layout that nothing was ever written to.
+            IF EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass('millrace.state')
+                AND attname = 'epoch' AND NOT attisdropped) THEN DROP TABLE millrace.state; END IF;
+        END $$;
         CREATE TABLE IF NOT EXISTS millrace.state (
             pipeline text NOT NULL,
-            operator text NOT NULL,
+            operator integer NOT NULL,
             key_group integer NOT NULL,
-            epoch bigint NOT NULL,
+            sequence bigint NOT NULL,
             snapshot bytea NOT NULL,
-            updated_at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (pipeline, operator, key_group));
+        ALTER TABLE millrace.state ALTER COLUMN snapshot SET STORAGE EXTERNAL;
+        CREATE TABLE IF NOT EXISTS millrace.state_log (
+            pipeline text NOT NULL,
+            sequence bigint NOT NULL,
+            changes bytea NOT NULL,
+            PRIMARY KEY (pipeline, sequence));
+        ALTER TABLE millrace.state_log ALTER COLUMN changes SET STORAGE EXTERNAL;
+        CREATE TABLE IF NOT EXISTS millrace.outbox (
+            pipeline text NOT NULL,
+            shard integer NOT NULL,
+            sink text NOT NULL,
+            sequence bigint NOT NULL,
+            messages integer NOT NULL,
+            body bytea NOT NULL,
+            PRIMARY KEY (pipeline, sink, shard, sequence));
         CREATE TABLE IF NOT EXISTS millrace.dead_letter (
             id bigserial PRIMARY KEY,
             pipeline text NOT NULL,
@@ -75,7 +95,9 @@ enum StateSchema {
             version text);
         """
 
-    private static let tables = ["pipelines", "checkpoints", "partitions", "offsets", "state", "dead_letter", "runs"]
+    private static let tables = [
+        "pipelines", "checkpoints", "partitions", "offsets", "state", "state_log", "outbox", "dead_letter", "runs",
+    ]
 
     /// Creates what is missing. Safe when several processes start at once; needs no CREATE privilege when all is there.
     static func create(_ connection: Connection) throws(Diagnostic) {
@@ -125,6 +147,22 @@ enum StateSchema {
         FROM unnest($4::int4[], $5::int4[], $6::text[], $7::text[], $8::int4[]) AS u
         """
     static let partitionTypes = [TypeOID.int4, TypeOID.int4, TypeOID.text, TypeOID.text, TypeOID.int4]
+
+    /// $1 pipeline, $2 sequence, $3 changes.
+    static let stateLog =
+        "INSERT INTO millrace.state_log (pipeline, sequence, changes) VALUES ($1::text, $2::int8, $3::bytea)"
+
+    /// $1 pipeline, $2 sequence, then the columns of `snapshotTypes`.
+    static let snapshots = """
+        INSERT INTO millrace.state (pipeline, sequence, operator, key_group, snapshot)
+        SELECT $1::text, $2::int8, u.* FROM unnest($3::int4[], $4::int4[], $5::bytea[]) AS u
+        ON CONFLICT (pipeline, operator, key_group) DO UPDATE SET sequence = excluded.sequence, snapshot = excluded.snapshot
+        """
+    static let snapshotTypes = [TypeOID.int4, TypeOID.int4, TypeOID.bytea]
+
+    /// $1 pipeline, $2 and $3 the first and last sequence.
+    static let dropLog =
+        "DELETE FROM millrace.state_log WHERE pipeline = $1::text AND sequence BETWEEN $2::int8 AND $3::int8"
 
     /// $1 pipeline, then the columns of `deadLetterTypes`.
     static let deadLetters = """

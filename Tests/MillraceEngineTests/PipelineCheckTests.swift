@@ -3,10 +3,11 @@ import MillraceEngine
 import Testing
 
 struct PipelineCheckTests {
-    private func plan(source: String, sink: String) throws -> ExecutionPlan {
+    private func plan(source: String, sink: String, settings: String = "") throws -> ExecutionPlan {
         let file = PipelineFile(
             path: "case.sql",
             text: """
+                \(settings)
                 CREATE TABLE t (ts TIMESTAMP(3), n INT, WATERMARK FOR ts AS ts) WITH (\(source), 'format' = 'json');
                 CREATE TABLE out (w TIMESTAMP(3), n BIGINT) WITH (\(sink));
                 CREATE VIEW five AS SELECT window_time AS wt, COUNT(*) AS n
@@ -40,7 +41,54 @@ struct PipelineCheckTests {
         #expect(try promises(source: kafka, sink: print).isEmpty)
     }
 
-    /// On arrival nothing is held back, so a window behind it is rebuilt by the same rows.
+    /// What Kafka transactions need is known before anything connects.
+    @Test(
+        arguments: [
+            ("", "", nil), ("'scan.startup.mode' = 'timestamp'", "", "scan.startup.timestamp-millis"),
+            ("'properties.fetch.mim.bytes' = '1'", "", "unknown Kafka property"),
+            ("", "'properties.linger.sm' = '1'", "unknown Kafka property"),
+            ("", "'topic' = 'a;b'", "needs one topic"),
+            ("", "'properties.bootstrap.servers' = 'y'", "is not in its Kafka cluster"),
+        ] as [(String, String, String?)])
+    func kafkaOptions(_ source: String, _ sink: String, _ message: String?) throws {
+        /// The later of two values of one option counts here.
+        func options(_ base: [String], _ more: String) -> String {
+            let name = more.split(separator: " ").first.map(String.init)
+            let kept = base.filter { name == nil || !$0.hasPrefix(name!) }
+            return (kept + (more.isEmpty ? [] : [more])).joined(separator: ", ")
+        }
+        let base = [
+            "'connector' = 'kafka'", "'topic' = 't'", "'properties.bootstrap.servers' = 'x'", "'format' = 'json'",
+        ]
+        let once = base + ["'sink.delivery-guarantee' = 'exactly-once'"]
+        func found(withDatabase: Bool) throws -> [Diagnostic] {
+            let file = PipelineFile(
+                path: "case.sql",
+                text: """
+                    CREATE TABLE t (n BIGINT) WITH (\(options(base, source)));
+                    CREATE TABLE out (n BIGINT) WITH (\(options(once, sink)));
+                    CREATE TABLE kept (n BIGINT) WITH (\(postgres));
+                    INSERT INTO out SELECT n FROM t;
+                    \(withDatabase ? "INSERT INTO kept SELECT n FROM t;" : "")
+                    """, variables: [:])
+            return PipelineCheck.options(try #require(file.plan, "\(file.rendered(file.diagnostics))"))
+        }
+        let alone = try found(withDatabase: false)
+        #expect(alone.count == (message == nil ? 0 : 1), "\(alone)")
+        if let message { #expect(alone.first?.message.contains(message) == true, "\(alone)") }
+        // Beside a database the sink may be in another cluster.
+        let beside = try found(withDatabase: true)
+        #expect(beside.count == (message == nil || message!.contains("cluster") ? 0 : 1), "\(beside)")
+    }
+
+    /// State that Kafka cannot keep is refused as where a database is to keep it.
+    @Test func promisesOfKafkaTransactions() throws {
+        let once = "\(kafka), 'format' = 'json', 'sink.delivery-guarantee' = 'exactly-once'"
+        #expect(PipelineCheck.promises(try plan(source: kafka, sink: once)).count == 1)
+        #expect(PipelineCheck.promises(try plan(source: kafka, sink: "\(kafka), 'format' = 'json'")).isEmpty)
+    }
+
+    /// Its state is stored, and that of what is behind it; without snapshots it is rebuilt by reading rows again where it can be.
     @Test(
         arguments: [
             ("", "COUNT(*) OVER w", "", nil),
@@ -48,7 +96,7 @@ struct PipelineCheckTests {
             ("7 d", "LAG(n) OVER (PARTITION BY k ORDER BY ts)", "", nil),
             ("7 d", "ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts)", "", nil),
             ("", "COUNT(*) OVER w", "TUMBLE", nil), ("7 d", "LAG(n) OVER (PARTITION BY k ORDER BY ts)", "HOP", nil),
-            ("", "COUNT(*) OVER w", "SESSION", "session behind OVER on arrival"),
+            ("", "COUNT(*) OVER w", "SESSION", "OVER cannot be restarted exactly"),
         ] as [(String, String, String, String?)])
     func overOnArrival(_ ttl: String, _ call: String, _ window: String, _ refusal: String?) throws {
         let size = ["TUMBLE": "", "HOP": "INTERVAL '1' SECOND, ", "SESSION": ""]
@@ -59,10 +107,11 @@ struct PipelineCheckTests {
             SELECT window_start, SUM(x) FROM \(window)(TABLE rows_, DESCRIPTOR(ts), \(size[window]!)INTERVAL '5' SECOND)
             GROUP BY window_start, window_end
             """
-        func promises(emit: String, sink: String) throws -> [Diagnostic] {
+        func promises(emit: String, sink: String, snapshots: String = "on") throws -> [Diagnostic] {
             let file = PipelineFile(
                 path: "case.sql",
                 text: """
+                    SET 'state.snapshots' = '\(snapshots)';
                     SET 'over.emit' = '\(emit)';
                     SET 'table.exec.state.ttl' = '\(ttl.isEmpty ? "0" : ttl)';
                     CREATE TABLE t (k STRING, n INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH (\(kafka), 'format' = 'json');
@@ -73,11 +122,12 @@ struct PipelineCheckTests {
                     """, variables: [:])
             return PipelineCheck.promises(try #require(file.plan, "\(file.rendered(file.diagnostics))"))
         }
-        let found = try promises(emit: "on-arrival", sink: postgres)
-        #expect(found.count == (refusal == nil ? 0 : 1))
-        if let refusal { #expect(found.first?.message.contains(refusal) == true, "\(found)") }
+        #expect(try promises(emit: "on-arrival", sink: postgres).isEmpty)
+        let found = try promises(emit: "on-arrival", sink: postgres, snapshots: "off")
+        #expect(found.isEmpty == (refusal == nil))
+        if let refusal { #expect(found.contains { $0.message.contains(refusal) }, "\(found)") }
         #expect(try promises(emit: "on-arrival", sink: print).isEmpty)
-        if !window.isEmpty || !ttl.isEmpty { #expect(try !promises(emit: "watermark", sink: postgres).isEmpty) }
+        if !ttl.isEmpty { #expect(try !promises(emit: "watermark", sink: postgres).isEmpty) }
     }
 
     private let kafka = "'connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x'"
@@ -85,8 +135,13 @@ struct PipelineCheckTests {
     private let postgres = "'connector' = 'postgres', 'url' = 'postgresql://x/y', 'table-name' = 't'"
     private let print = "'connector' = 'print'"
 
-    @Test func windowsOverWindowsAreRefusedWhereARestartWouldLoseThem() throws {
-        #expect(PipelineCheck.promises(try plan(source: kafka, sink: postgres)).count == 1)
+    @Test func windowsOverWindowsNeedTheirStateStored() throws {
+        #expect(PipelineCheck.promises(try plan(source: kafka, sink: postgres)).isEmpty)
+        let off = try plan(source: kafka, sink: postgres, settings: "SET 'state.snapshots' = 'off';")
+        #expect(
+            PipelineCheck.promises(off).map(\.message) == [
+                "a window cannot be restarted exactly yet: it is made of the results of a window or join, and its state is not stored in the database"
+            ])
         #expect(PipelineCheck.promises(try plan(source: files, sink: postgres)).isEmpty)
         #expect(PipelineCheck.promises(try plan(source: kafka, sink: print)).isEmpty)
     }
@@ -111,17 +166,19 @@ struct PipelineCheckTests {
         let regular = "SELECT a.k FROM a JOIN b ON a.k = b.k"
         #expect(
             try refusals(regular, kafka, sink: postgres)
-                == ["a join that keeps both streams for ever cannot be restarted exactly yet"])
+                == [
+                    "a join that keeps both streams for ever cannot be restarted exactly yet: its state is not stored in the database"
+                ])
         #expect(try refusals(regular, files, sink: postgres).isEmpty)
         #expect(try refusals(regular, kafka, sink: print).isEmpty)
         // Rows are kept for a time, and read again.
         let interval = "SELECT a.k, a.ts FROM a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts AND b.ts + INTERVAL '1' HOUR"
         #expect(try refusals("SELECT k FROM (\(interval))", kafka, sink: postgres).isEmpty)
-        // The pairs are not made again for the window behind them.
+        // The pairs are not made again for the window behind them: its state is stored.
         #expect(
             try refusals(
-                "SELECT k FROM (\(interval)) GROUP BY k, TUMBLE(ts, INTERVAL '1' MINUTE)", kafka, sink: postgres)
-                == ["a window over the results of a window or join cannot be restarted exactly yet"])
+                "SELECT k FROM (\(interval)) GROUP BY k, TUMBLE(ts, INTERVAL '1' MINUTE)", kafka, sink: postgres
+            ).isEmpty)
     }
 
     @Test func windowsOfOneSourceCloseTogether() throws {
@@ -135,6 +192,8 @@ struct PipelineCheckTests {
         // Two sources: one result may wait for the other, and is not made again.
         #expect(
             try refusals(join("b"), kafka, sink: postgres)
-                == ["a join over the results of a window or join cannot be restarted exactly yet"])
+                == [
+                    "a join cannot be restarted exactly yet: it is made of the results of a window or join, and its state is not stored in the database"
+                ])
     }
 }

@@ -56,6 +56,55 @@ final class RowStore {
         return slot
     }
 
+    /// Writes a row in a form that `insert(from:)` reads.
+    func write(_ slot: Int32, to buffer: ByteBuffer) {
+        let row = Int(slot)
+        var isWhole = true
+        for column in columns where column.states[row] != CellState.valid { isWhole = false }
+        buffer.append(isWhole ? 1 : 0)
+        for column in columns {
+            if !isWhole { buffer.append(column.states[row]) }
+            if column.states[row] == CellState.valid { buffer.append(cell: row, of: column) }
+        }
+    }
+
+    /// A row that `write` wrote; it has one reference.
+    func insert(from reader: inout StateReader) -> Int32 {
+        let slot = nextSlot()
+        let row = Int(slot)
+        let isWhole = reader.byte() == 1
+        for column in columns {
+            let state = isWhole ? CellState.valid : reader.byte()
+            column.states[row] = state
+            let isValid = state == CellState.valid
+            switch column.layout {
+            case .int64: column.ints[row] = isValid ? reader.signed() : 0
+            case .double: column.doubles[row] = isValid ? reader.raw(Double.self, otherwise: 0) : 0
+            case .decimal: column.decimals[row] = isValid ? reader.raw(Int128.self, otherwise: 0) : 0
+            case .bytes:
+                column.refs[row] = .absent
+                guard isValid else { continue }
+                let bytes = reader.counted()
+                column.refs[row] = ByteRef(start: store.copy(bytes), count: bytes.count)
+            case .row, .list: break
+            }
+        }
+        return slot
+    }
+
+    /// Bytes of the rows themselves, in use or not; without those of strings, which are the store's.
+    var slotBytes: Int {
+        columns.reduce(references.capacity * 4 + free.capacity * 4) { sum, column in
+            let cell =
+                switch column.layout {
+                case .int64, .double, .list: 8
+                case .decimal, .bytes: 16
+                case .row: 1
+                }
+            return sum + column.capacity * (cell + 1)
+        }
+    }
+
     private func nextSlot() -> Int32 {
         count += 1
         if let slot = free.popLast() {

@@ -40,8 +40,18 @@ struct DistinctCounts {
         return count == 1
     }
 
-    func forEach(_ body: (Int32) -> Void) {
-        for (value, _) in few { body(value) }
-        for value in many.keys { body(value) }
+    /// A value that is not there yet.
+    mutating func set(_ value: Int32, count: Int32) {
+        guard count > 0 else { return }
+        _ = add(value)
+        if many.isEmpty { few[few.count - 1].count = count } else { many[value] = count }
+    }
+
+    /// Values, not occurrences.
+    var count: Int { few.count + many.count }
+
+    func forEach(_ body: (_ value: Int32, _ count: Int32) -> Void) {
+        for (value, count) in few { body(value, count) }
+        for (value, count) in many { body(value, count) }
     }
 }

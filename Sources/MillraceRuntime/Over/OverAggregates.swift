@@ -15,6 +15,13 @@ final class OverAggregates {
             queues = Array(repeating: SlotQueue(), count: aggregates.usesQueues ? aggregates.calls.count : 0)
             distinct = Array(repeating: DistinctCounts(), count: aggregates.values.count)
         }
+
+        func queue(_ index: Int) -> SlotQueue { queues[index] }
+        func enqueue(_ slot: Int32, _ index: Int, at place: Int) { queues[index].insert(slot, at: place) }
+        func removeQueued(_ index: Int, at place: Int) -> Int32 { queues[index].remove(at: place) }
+        func changeCount(_ call: OverCallLayout, by change: Int64) {
+            (record + call.offset).assumingMemoryBound(to: Int64.self).pointee += change
+        }
     }
 
     let calls: [OverCallLayout]
@@ -22,7 +29,7 @@ final class OverAggregates {
     let usesQueues: Bool
     /// By call, if any is DISTINCT: its values, of all keys.
     private let values: [KeyTable]
-    private let rows: RowStore
+    let rows: RowStore
     private let store: StateStore
     private let types: [DataType]
     private let pool: RecordPool
@@ -75,6 +82,45 @@ final class OverAggregates {
         pool.deallocate(state.record)
     }
 
+    // MARK: - Snapshots
+
+    /// Appends all that the calls remember of a key; for frames that no row leaves, whose rows are not kept otherwise.
+    func write(_ state: Key, to buffer: ByteBuffer) {
+        buffer.append(ByteRef(start: state.record.assumingMemoryBound(to: UInt8.self), count: pool.stride))
+        for queue in state.queues {
+            buffer.append(varint: UInt64(queue.count))
+            for place in 0..<queue.count { rows.write(queue[place], to: buffer) }
+        }
+        for (index, counts) in state.distinct.enumerated() {
+            buffer.append(varint: UInt64(counts.count))
+            counts.forEach { value, count in
+                values[index].write(value, to: buffer)
+                buffer.append(varint: UInt64(count))
+            }
+        }
+    }
+
+    /// Reads what `write` wrote into the state of a key without rows.
+    func read(_ state: Key, from reader: inout StateReader) {
+        let stride = pool.stride
+        _ = reader.read { cursor in
+            state.record.copyMemory(from: cursor, byteCount: stride)
+            cursor += stride
+        }
+        for index in state.queues.indices {
+            for _ in 0..<reader.count() where !reader.isDamaged {
+                state.queues[index].append(rows.insert(from: &reader))
+            }
+        }
+        for index in state.distinct.indices {
+            for _ in 0..<reader.count() {
+                guard let value = reader.read({ values[index].intern(from: &$0) }) else { return }
+                values[index].retain(value)
+                state.distinct[index].set(value, count: Int32(truncatingIfNeeded: reader.count()))
+            }
+        }
+    }
+
     // MARK: - Rows
 
     func add(_ slot: Int32, _ state: Key) {
@@ -89,7 +135,7 @@ final class OverAggregates {
     // MARK: - Calls
 
     @inline(__always)
-    private func counts(_ call: OverCallLayout, _ slot: Int32) -> Bool {
+    func counts(_ call: OverCallLayout, _ slot: Int32) -> Bool {
         if let filter = call.filter {
             let column = rows.columns[filter]
             guard column.states[Int(slot)] == CellState.valid, column.ints[Int(slot)] != 0 else { return false }
@@ -193,15 +239,18 @@ final class OverAggregates {
         }
     }
 
+    /// A row is the extreme rather than another one.
+    @inline(__always)
+    func beats(_ call: OverCallLayout, _ slot: Int32, _ other: Int32) -> Bool {
+        let column = rows.columns[call.argument!]
+        let order = RowOrder.compare(column, column.layout, Int(slot), Int(other))
+        return call.kind == .minimum ? order < 0 : order > 0
+    }
+
     /// Values that the new one beats can never be the extreme again: they leave, so the queue stays sorted.
     private func addExtreme(_ index: Int, _ call: OverCallLayout, _ slot: Int32, _ state: Key) {
-        let column = rows.columns[call.argument!]
-        func beats(_ other: Int32) -> Bool {
-            let order = RowOrder.compare(column, column.layout, Int(slot), Int(other))
-            return call.kind == .minimum ? order < 0 : order > 0
-        }
-        if !keepsRows, let best = state.queues[index].first, !beats(best) { return }
-        while let other = state.queues[index].last, beats(other) {
+        if !keepsRows, let best = state.queues[index].first, !beats(call, slot, best) { return }
+        while let other = state.queues[index].last, beats(call, slot, other) {
             state.queues[index].removeLast()
             rows.release(other)
         }
@@ -226,7 +275,7 @@ final class OverAggregates {
 
     private func forgetValues(_ state: Key) {
         for (index, counts) in state.distinct.enumerated() {
-            counts.forEach { values[index].release($0) }
+            counts.forEach { value, _ in values[index].release(value) }
             state.distinct[index] = DistinctCounts()
         }
     }

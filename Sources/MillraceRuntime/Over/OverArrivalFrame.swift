@@ -63,13 +63,24 @@ struct OverArrivalFrame {
         timeline.firsts[index] += 1
     }
 
+    // MARK: - Restart
+
+    /// Takes the timeline's rows from `first` on back in, as they came. The sums of bounded frames are wide enough for the way
+    /// in which rows came and left to leave no trace.
+    mutating func restore(_ timeline: KeyTimeline, from first: Int) {
+        timeline.firsts[index] = first
+        for position in first..<timeline.end { add(timeline[position].slot, timeline.states[index]) }
+    }
+
     // MARK: - A row in order
 
     /// Answers a row that is the newest of its key and about to become the timeline's last.
     ///
-    /// - Parameter horizon: rows before this time are not there any more.
+    /// - Parameters:
+    ///   - horizon: rows before this time are not there any more.
+    ///   - arena: for the answer's strings; nil: the row was answered before a restart, and is only taken in again.
     mutating func answerNewest(
-        _ slot: Int32, time: Int64, _ timeline: KeyTimeline, horizon: Int64, arena: BatchArena
+        _ slot: Int32, time: Int64, _ timeline: KeyTimeline, horizon: Int64, arena: BatchArena?
     ) {
         let state = timeline.states[index]
         if !isUnbounded {
@@ -82,7 +93,7 @@ struct OverArrivalFrame {
             }
         }
         add(slot, state)
-        aggregates.append(slot, state, to: columns, arena: arena)
+        if let arena { aggregates.append(slot, state, to: columns, arena: arena) }
     }
 
     // MARK: - A row out of order
@@ -92,13 +103,14 @@ struct OverArrivalFrame {
     /// - Parameter floor: rows before this position are not there any more.
     mutating func answerEarlier(
         _ slot: Int32, time: Int64, at position: Int, floor: Int, _ timeline: KeyTimeline, horizon: Int64,
-        arena: BatchArena
+        arena: BatchArena?
     ) {
         if isUnbounded {
             add(slot, timeline.states[index])
-            aggregates.append(slot, timeline.states[index], to: columns, arena: arena)
+            if let arena { aggregates.append(slot, timeline.states[index], to: columns, arena: arena) }
             return
         }
+        guard let arena else { return }
         var first = timeline.first(from: oldest(at: time, horizon))
         if let preceding { first = max(first, position - preceding) }
         first = min(max(first, floor), position)
@@ -118,6 +130,11 @@ struct OverArrivalFrame {
             for other in missing { retract(timeline[other].slot, state) }
             for other in before { add(timeline[other].slot, state) }
             for other in behind { add(timeline[other].slot, state) }
+            return
+        }
+        if aggregates.findsPlaces {
+            steps += aggregates.appendEarlier(
+                slot, timeline.states[index], timeline, first..<position, current: current, to: columns, arena: arena)
             return
         }
         let scratch = OverAggregates.Key(aggregates)
@@ -146,6 +163,11 @@ struct OverArrivalFrame {
         guard aggregates.usesQueues else {
             if oldFirst > first { retract(timeline[first].slot, state) }
             add(slot, state)
+            return
+        }
+        if aggregates.findsPlaces {
+            if oldFirst > first { retract(timeline[first].slot, state) }
+            steps += aggregates.insert(slot, at: position, timeline, state)
             return
         }
         aggregates.clear(state)

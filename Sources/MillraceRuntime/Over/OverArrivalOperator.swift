@@ -4,21 +4,22 @@ public import MillraceCore
 ///
 /// A row sees the rows of its frame that have come before it, also when it is late. Batches pass through with their origins
 /// and watermarks; nothing is held back, so a restart that reads rows again only rebuilds the frames. The cost of a row in
-/// order does not grow with the frame, nor that of a row out of order, but for MIN, MAX, FIRST_VALUE and what lists values.
+/// order does not grow with the frame, nor, for the most part, that of a row out of order, but for what lists values.
 public final class OverArrivalOperator: Operator {
     private let plan: OverPlan
     private let limit: Int
     private let keyLimit: Int
     private let keyRowLimit: Int
-    private let store = StateStore()
-    private let keys: KeyTable
+    let input: Schema
+    let store = StateStore()
+    let keys: KeyTable
     /// Only the columns that calls read.
-    private let rows: RowStore
+    let rows: RowStore
     private let read: [Int]
     private let readColumns = ColumnBatch(columns: [])
     private let checked: [Int]
 
-    private var frames: [OverArrivalFrame] = []
+    var frames: [OverArrivalFrame] = []
     /// LAG is a look at the timeline.
     private var lags: [Lag] = []
     private struct Lag {
@@ -28,7 +29,7 @@ public final class OverArrivalOperator: Operator {
         var spanMilliseconds: Int64?
         var column: Column
     }
-    private var timelines: [KeyTimeline?] = []
+    private(set) var timelines: [KeyTimeline?] = []
     /// Rows before the watermark less this are not there any more; nil: no frame is bounded by time.
     private let retention: Int64?
     /// The newest rows of a key that stay whatever their age.
@@ -40,6 +41,12 @@ public final class OverArrivalOperator: Operator {
     private var visits = EventTimeQueue()
     private let visitDelay: Int64
     private var replay: ReplayBuckets
+    /// Rows that the database does not have yet; nil where state is not stored.
+    var log: InputLog?
+    /// Key groups that have changed since they were written whole.
+    var changed = GroupSet()
+    /// The newest watermark before a row.
+    var watermark = EventTime.none
     private var hasDropped = false
     private var hasWarned = false
 
@@ -110,6 +117,7 @@ public final class OverArrivalOperator: Operator {
         // Later than need be, so that not every row of a quiet key costs a visit.
         visitDelay = (retention ?? 0) / 16
         replay = ReplayBuckets(retention: retention ?? 0)
+        self.input = input
         super.init(object: object)
     }
 
@@ -131,11 +139,19 @@ public final class OverArrivalOperator: Operator {
         let times = batch.columns[timeColumn]
         selected.clear()
         for row in 0..<batch.count {
+            if log != nil, context.isReplayed(origin: batch.metadata.origins[row]) { continue }
             guard try isFit(batch, row, times, context), let key = try key(batch, row, context) else { continue }
             let time = EventTime.milliseconds(fromMicroseconds: times.ints[row])
-            let horizon = horizon(batch.metadata.watermarks[row])
-            if forgets { replay.note(time, origin: batch.metadata.origins[row], context) }
-            answer(rows.insert(readColumns, row), time: time, key: key, horizon: horizon)
+            watermark = max(watermark, batch.metadata.watermarks[row])
+            if let log {
+                log.append(batch, row)
+                changed.insert(keys.group(of: key))
+            } else if forgets {
+                replay.note(time, origin: batch.metadata.origins[row], context)
+            }
+            answer(
+                rows.insert(readColumns, row), time: time, key: key, horizon: horizon(batch.metadata.watermarks[row]),
+                arena: arena)
             selected.append(row)
         }
         if hasDropped { warn(context) }
@@ -164,32 +180,42 @@ public final class OverArrivalOperator: Operator {
     /// The row's key, which has a timeline; nil after the row was rejected as one key too many.
     private func key(_ batch: ColumnBatch, _ row: Int, _ context: ShardContext) throws(Diagnostic) -> Int32? {
         let key = keys.intern(row: row)
-        while timelines.count <= Int(key) { timelines.append(nil) }
-        if timelines[Int(key)] != nil { return key }
+        if Int(key) < timelines.count, timelines[Int(key)] != nil { return key }
         if keys.count > keyLimit {
             keys.drop(key)
             try context.rejectExcess(origin: batch.metadata.origins[row], object: object, limit: keyLimit, of: "keys")
             return nil
         }
-        keys.retain(key)
-        timelines[Int(key)] = KeyTimeline(states: frames.map { OverAggregates.Key($0.aggregates) })
+        _ = begin(key)
         return key
     }
 
-    private func horizon(_ watermark: Int64) -> Int64 {
+    /// A timeline for a key that has none.
+    func begin(_ key: Int32) -> KeyTimeline {
+        while timelines.count <= Int(key) { timelines.append(nil) }
+        keys.retain(key)
+        let timeline = KeyTimeline(states: frames.map { OverAggregates.Key($0.aggregates) })
+        timelines[Int(key)] = timeline
+        return timeline
+    }
+
+    func horizon(_ watermark: Int64) -> Int64 {
         guard let retention else { return .min }
         let (time, overflow) = watermark.subtractingReportingOverflow(retention)
         return overflow ? .min : time
     }
 
-    private func answer(_ slot: Int32, time: Int64, key: Int32, horizon: Int64) {
+    /// - Parameter arena: nil: the row was answered before a restart, and is only taken in again.
+    private func answer(_ slot: Int32, time: Int64, key: Int32, horizon: Int64, arena: BatchArena?) {
         guard let timeline = timelines[Int(key)] else { return }
         var isKept = keepsRows
         if time >= timeline.newestTime ?? .min {
             for index in frames.indices {
                 frames[index].answerNewest(slot, time: time, timeline, horizon: horizon, arena: arena)
             }
-            for lag in lags { append(lag, slot, time, at: timeline.end, floor: timeline.start, timeline, horizon) }
+            for lag in lags where arena != nil {
+                append(lag, slot, time, at: timeline.end, floor: timeline.start, timeline, horizon)
+            }
             if isKept { timeline.append(KeyTimeline.Entry(time: time, slot: slot)) }
         } else {
             let position = timeline.end(through: time)
@@ -200,7 +226,9 @@ public final class OverArrivalOperator: Operator {
                 frames[index].answerEarlier(
                     slot, time: time, at: position, floor: floor, timeline, horizon: horizon, arena: arena)
             }
-            for lag in lags { append(lag, slot, time, at: position, floor: floor, timeline, horizon) }
+            for lag in lags where arena != nil {
+                append(lag, slot, time, at: position, floor: floor, timeline, horizon)
+            }
             isKept = retention != nil && time >= horizon || timeline.end - position < kept
             if isKept {
                 timeline.insert(KeyTimeline.Entry(time: time, slot: slot), at: position)
@@ -244,7 +272,7 @@ public final class OverArrivalOperator: Operator {
     // MARK: - What leaves
 
     /// Rows that no frame can reach any more.
-    private func trim(_ timeline: KeyTimeline, _ horizon: Int64) {
+    func trim(_ timeline: KeyTimeline, _ horizon: Int64) {
         let oldest = retention == nil ? Int64.max : horizon
         while timeline.count > kept, timeline[timeline.start].time < oldest { removeFirst(timeline) }
     }
@@ -264,7 +292,7 @@ public final class OverArrivalOperator: Operator {
     }
 
     /// Has the key looked at again when its oldest row has become too old; a key without rows is forgotten.
-    private func schedule(_ key: Int32, _ timeline: KeyTimeline) {
+    func schedule(_ key: Int32, _ timeline: KeyTimeline) {
         guard retention != nil else { return }
         if timeline.isEmpty {
             if forgets { forget(key, timeline) }
@@ -284,6 +312,11 @@ public final class OverArrivalOperator: Operator {
     }
 
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
+        // The end of bounded input is not that of the histories: a later run goes on with them.
+        if watermark == EventTime.end, log != nil {
+            try emit(watermark: watermark, context: context)
+            return
+        }
         let horizon = horizon(watermark)
         while let due = visits.firstTime, due < horizon {
             let key = visits.pop().key
@@ -299,6 +332,31 @@ public final class OverArrivalOperator: Operator {
     // MARK: - Restart
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
-        replay.lower(&offsets, source: source)
+        if log == nil { replay.lower(&offsets, source: source) }
     }
+
+    /// Takes rows of the log in again that `isWanted` by their key group.
+    func takeAgain(_ batch: ColumnBatch, _ isWanted: (Int) -> Bool) {
+        guard let timeColumn = plan.timeColumn else { return }
+        keys.bind(plan.keys.map { batch.columns[$0] })
+        readColumns.columns = read.map { batch.columns[$0] }
+        for row in 0..<batch.count {
+            watermark = max(watermark, batch.metadata.watermarks[row])
+            let key = keys.intern(row: row)
+            let group = keys.group(of: key)
+            guard isWanted(group) else {
+                keys.drop(key)
+                continue
+            }
+            changed.insert(group)
+            if Int(key) >= timelines.count || timelines[Int(key)] == nil { _ = begin(key) }
+            answer(
+                rows.insert(readColumns, row),
+                time: EventTime.milliseconds(fromMicroseconds: batch.columns[timeColumn].ints[row]), key: key,
+                horizon: horizon(batch.metadata.watermarks[row]), arena: nil)
+        }
+    }
+
+    /// The columns that `takeAgain` reads.
+    var loggedColumns: [Int] { Array(Set(read + plan.keys + (plan.timeColumn.map { [$0] } ?? []))).sorted() }
 }

@@ -21,7 +21,10 @@ public final class Shard {
     /// Of all sources.
     private let replay = Replay()
     private let commits: CommitQueue
+    /// nil: no operator's state is stored.
+    private let keeper: StateKeeper?
     private var rejections: RejectionLog
+    private var states: StateReporter
     /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
     private var lastSubmit: Int64 = 0
     private var lastHeartbeat: Int64 = 0
@@ -30,6 +33,9 @@ public final class Shard {
     private static let positionsIntervalMicroseconds: Int64 = 200_000
     /// The longest sleep: bounds what a missed wake-up can cost.
     private static let heartbeatMicroseconds: Int64 = 100_000
+    /// While no transaction can be sent, changes of state are moved to the next one this often: there they count as unsent.
+    private static let gatherIntervalMicroseconds: Int64 = 50_000
+    private var lastGather: Int64 = 0
 
     public init(graph: ShardGraph, context: ShardContext, observer: any ShardObserver) {
         self.graph = graph
@@ -41,11 +47,18 @@ public final class Shard {
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
         timers = graph.operators.compactMap { $0 as? any TimedOperator }
         sessions = graph.sessions.map { ShardSession($0) }
+        states = StateReporter(graph.operators)
         rejections = RejectionLog(
-            isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
+            isKept: graph.sessions.contains(where: \.keepsDeadLetters))
         commits = CommitQueue(
             sources: streams.map(\.plan.name), sessions: sessions,
             checkpoint: sessions.first { $0.session === graph.checkpoint })
+        keeper =
+            if let session = graph.checkpoint as? any StateSession, !graph.stateful.isEmpty {
+                StateKeeper(graph.stateful, session)
+            } else {
+                nil
+            }
     }
 
     /// Ends `run` after the batch in hand; from any thread.
@@ -79,6 +92,7 @@ public final class Shard {
     /// The parts of `run`, for tests that run several shards by turns on one thread.
     package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
         context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
+        try keeper?.restore()
         try loadStaticTables()
         try start(from: positions)
     }
@@ -87,7 +101,8 @@ public final class Shard {
         let now = context.clock.monotonicMicroseconds()
         beat(now)
         try pollInputs(now)
-        try tick()
+        // What time alone makes belongs to no position before those that wait for the flush.
+        if !commits.awaitsFlush { try tick() }
         var isWorking = false
         if let exchange = graph.exchange {
             isWorking = try exchange.turn(mayEmit: { [unowned self] in !self.isHeldBack }, context: context)
@@ -140,6 +155,7 @@ public final class Shard {
         lastHeartbeat = now
         inputs.forEachBorrowed { $0.isReady = true }
         sessions.forEachBorrowed { $0.isReady = true }
+        if let state = states.report(now) { observer.holds(state, shard: graph.shard) }
     }
 
     /// One poll of every source that has something, unless the sinks are full.
@@ -313,12 +329,19 @@ public final class Shard {
         if !hasMoved, !hasRows { graph.exchange?.nothingMoved() }
         let isTime = force || now - lastSubmit >= Shard.positionsIntervalMicroseconds
         let positionsAreDue = hasMoved && isTime || graph.exchange?.wantsCommit ?? false
-        guard hasRows || positionsAreDue, commits.canSubmit else { return }
+        guard hasRows || positionsAreDue, commits.canSubmit else {
+            if let keeper, !commits.awaitsFlush, now - lastGather >= Shard.gatherIntervalMicroseconds {
+                lastGather = now
+                keeper.gather(ticket: commits.ticket + 1)
+            }
+            return
+        }
         lastSubmit = now
         guard writePositions(now, isComplete: force) || hasRows else {
             graph.exchange?.nothingMoved()
             return
         }
+        keeper?.collect(ticket: commits.ticket + 1)
         try commits.submit(now: now)
         graph.exchange?.submitted(commits.ticket)
     }
@@ -409,6 +432,7 @@ public final class Shard {
             loop.wait(10_000)
             notice(isTimeUp: loop.readyCount == 0)
         }
+        if let state = states.report(Int64.max) { observer.holds(state, shard: graph.shard) }
         rejections.summarize(context.log)
         for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }
         for lookup in graph.lookups { lookup.close() }

@@ -27,6 +27,10 @@ public struct ShardGraph {
     public var sessions: [any SinkSession]
     public var checkpoint: (any SinkSession)?
     public var lookups: [any LookupTable]
+    /// Operators whose state the checkpoint stores, in the order of the names that it was told.
+    package var stateful: [any StatefulOperator] = []
+    /// The shard's number.
+    public var shard = 0
     /// The shard's place among several that aggregate over windows together; nil: it needs none.
     public var exchange: ExchangeMember?
 
@@ -53,4 +57,6 @@ public protocol ShardObserver: AnyObject, Sendable {
     func advanced(source: Int, watermark: Int64)
     /// A bounded source has ended.
     func finished(source: Int)
+    /// What the operators of a shard hold, once a second at most.
+    func holds(_ state: [OperatorState], shard: Int)
 }

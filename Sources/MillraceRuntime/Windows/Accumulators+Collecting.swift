@@ -180,7 +180,7 @@ extension Accumulators {
     }
 
     /// Puts bytes behind those that a record holds; the block doubles when it is full.
-    private func append(_ bytes: ByteRef, to state: UnsafeMutableRawPointer) {
+    func append(_ bytes: ByteRef, to state: UnsafeMutableRawPointer) {
         let held = (state + 16).assumingMemoryBound(to: HeldBytes.self)
         let count = Int(held.pointee.count)
         if held.pointee.start == nil || Int(held.pointee.capacity) < count + bytes.count {
@@ -199,7 +199,7 @@ extension Accumulators {
 
     // MARK: - Multisets
 
-    private func multiset(_ slot: Slot, _ state: UnsafeMutableRawPointer) -> DistinctValues {
+    func multiset(_ slot: Slot, _ state: UnsafeMutableRawPointer) -> DistinctValues {
         let place = (state + 16).assumingMemoryBound(to: UInt.self)
         if let pointer = UnsafeRawPointer(bitPattern: place.pointee) {
             return Unmanaged<DistinctValues>.fromOpaque(pointer).takeUnretainedValue()

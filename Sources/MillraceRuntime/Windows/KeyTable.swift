@@ -271,6 +271,11 @@ final class KeyTable {
         }
     }
 
+    /// Every interned key, in the order in which they came as long as none has left.
+    func forEach(_ body: (Int32) -> Void) {
+        for id in 0..<entryCount where entries[id].references >= 0 { body(Int32(id)) }
+    }
+
     // MARK: - Between shards
 
     /// The key's hash. Stored with the positions of a run on several shards (see `EmittedWindows`): never change the function.

@@ -72,6 +72,24 @@ struct PartialSums {
     }
 
     mutating func next() { epoch += 1 }
+
+    // MARK: Snapshots
+
+    /// Where the parts stand; without what the end of the input has done.
+    func write(to buffer: ByteBuffer) {
+        buffer.append(signed: epoch)
+        let isAtEnd = watermark == EventTime.end
+        buffer.append(signed: isAtEnd ? EventTime.none : watermark)
+        buffer.append(signed: isAtEnd ? EventTime.none : nextTrigger)
+        buffer.append(signed: firstEnd)
+    }
+
+    /// - Parameter onlyNewer: leaves alone what is further on.
+    mutating func read(from reader: inout StateReader, onlyNewer: Bool) {
+        let stored = (reader.signed(), reader.signed(), reader.signed(), reader.signed())
+        if onlyNewer, (stored.0, stored.1) < (epoch, watermark) { return }
+        (epoch, watermark, nextTrigger, firstEnd) = stored
+    }
 }
 
 /// One slice's sum in a record: what is settled, and the partial sum of one epoch.

@@ -104,6 +104,19 @@ final class SessionWindows {
         return fired
     }
 
+    // MARK: Snapshots
+
+    /// The open sessions of a key, by start.
+    func sessions(of key: Int32) -> [Session] { Int(key) < byKey.count ? byKey[Int(key)] : [] }
+
+    /// A session that was open before a restart; those of one key in the order of their starts.
+    func restore(_ session: Session) {
+        while byKey.count <= Int(session.key) { byKey.append([]) }
+        byKey[Int(session.key)].append(session)
+        nextSequence = max(nextSequence, session.sequence + 1)
+        push(session)
+    }
+
     /// A lower bound of the ends of all sessions; nil without any.
     var firstEnd: Int64? { heap.first?.heapEnd }
 

@@ -29,6 +29,23 @@ final class WeightedValues {
         total += weight
     }
 
+    func write(to buffer: ByteBuffer) {
+        buffer.append(varint: UInt64(values.count))
+        for (value, weight) in zip(values, weights) {
+            buffer.append(raw: value)
+            buffer.append(signed: weight)
+        }
+    }
+
+    /// Reads what `write` wrote; empty before.
+    func read(from reader: inout StateReader) {
+        for _ in 0..<reader.count() where !reader.isDamaged {
+            values.append(reader.raw(Double.self, otherwise: 0))
+            weights.append(reader.signed())
+            total += weights[weights.count - 1]
+        }
+    }
+
     func merge(_ other: WeightedValues) {
         for (value, weight) in zip(other.values, other.weights) { add(value, weight: weight) }
     }

@@ -14,25 +14,25 @@ public final class WindowAggregateOperator: Operator {
     let input: Schema
     private let assigner: WindowAssigner
     private let lateness: Int64
-    private let store = StateStore()
-    private let keys: KeyTable
-    private let accumulators: Accumulators
+    let store = StateStore()
+    let keys: KeyTable
+    let accumulators: Accumulators
     /// nil when no sum depends on the order of additions.
-    private var parts: PartialSums?
-    private let pool: RecordPool
+    var parts: PartialSums?
+    let pool: RecordPool
     private let output: GroupOutput
-    private let sessions: SessionWindows?
+    let sessions: SessionWindows?
     private var slots = OffsetSlots()
 
     /// Aligned windows by ascending end, then start.
-    private var windows: [OpenWindow] = []
+    private(set) var windows: [OpenWindow] = []
     private var spare: [OpenWindow] = []
-    private var groups = 0
-    private(set) var watermark = EventTime.none
+    var groups = 0
+    var watermark = EventTime.none
     /// The smallest watermark at which a window fires or goes away.
-    private(set) var nextTimer = EventTime.end
+    var nextTimer = EventTime.end
     private var emittedWatermark = EventTime.none
-    private var newestEmitted = EventTime.none
+    private(set) var newestEmitted = EventTime.none
     /// What owners of earlier runs on several shards had emitted.
     private var emitted = EmittedWindows()
     private var index = 0
@@ -48,7 +48,17 @@ public final class WindowAggregateOperator: Operator {
     private let pendingSlices: UnsafeMutablePointer<Int32>
     private var pending = 0
     private var corrected: [(window: OpenWindow, key: Int32, record: UnsafeMutableRawPointer)] = []
-    private var readColumns: [Int] = []
+    private(set) var readColumns: [Int] = []
+    /// Rows that the database does not have yet; nil where state is not stored. See `WindowAggregateOperator+Snapshots`.
+    var log: InputLog?
+    /// What stands in front of the log's next part.
+    let logHeader = ByteBuffer(capacity: 48)
+    /// Key groups that have changed since they were written whole.
+    var changed = GroupSet()
+    /// The newest watermark of what was read back.
+    var newestStored = EventTime.none
+    /// While the log is read back, by row: its group is whole without it. Nothing is emitted then.
+    var skipped: [Bool]?
     /// The batch's source records, and the slot of the partition met last.
     private var originPartitions: UnsafePointer<Int32>?
     private var originOffsets: UnsafePointer<Int64>?
@@ -126,9 +136,12 @@ public final class WindowAggregateOperator: Operator {
         }
 
         for row in 0..<batch.count {
+            if log != nil, context.isReplayed(origin: metadata.origins[row]) { continue }
             let before = metadata.watermarks[row]
             if before > watermark {
                 if before >= nextTimer {
+                    // The row itself may be refused.
+                    if skipped == nil { log?.append(watermark: before) }
                     try fire(upTo: before, batch, origin: metadata.origins[row], context)
                     recent = nil
                     (recentLow, recentHigh) = (.max, .min)
@@ -148,6 +161,7 @@ public final class WindowAggregateOperator: Operator {
                 try context.reject(origin: origin, code, object: object, detail: "input of the window aggregate")
                 continue
             }
+            if log != nil, !note(batch, row) { continue }
             if let recent, micros[row] >= recentLow, micros[row] < recentHigh {
                 if parts != nil { parts!.note(end: recent.end) }
                 try add(row, origin, recent, batch, context)
@@ -203,6 +217,24 @@ public final class WindowAggregateOperator: Operator {
             if isLate { try rejectLate(row, origin, milliseconds, context) }
         }
         try finishRun(batch, context)
+    }
+
+    /// Puts the row into the log. False while the log is read back, for a row that is not to be taken in again.
+    private func note(_ batch: ColumnBatch, _ row: Int) -> Bool {
+        guard let skipped else {
+            log?.append(batch, row)
+            return true
+        }
+        guard skipped[row] else { return true }
+        if parts != nil, sessions == nil {
+            let time = EventTime.milliseconds(fromMicroseconds: batch.columns[plan.timeColumn].ints[row])
+            var end = parts!.sliceEnd(time)
+            if case .attached(_, let column) = plan.window {
+                end = EventTime.milliseconds(fromMicroseconds: batch.columns[column].ints[row])
+            }
+            parts!.note(end: end)
+        }
+        return false
     }
 
     /// Before many keys: reads ahead what the rows of the batch will need of the newest window.
@@ -280,6 +312,7 @@ public final class WindowAggregateOperator: Operator {
             window.insert(key, record)
             groups += 1
         }
+        if log != nil { changed.insert(keys.group(of: key)) }
         if pending == pendingCapacity { flush(batch) }
         pendingRows[pending] = Int32(truncatingIfNeeded: row)
         pendingRecords[pending] = record
@@ -310,7 +343,7 @@ public final class WindowAggregateOperator: Operator {
     }
 
     /// Sums of rows before a firing are settled apart from those behind it.
-    private func advanceParts(to watermark: Int64, _ batch: ColumnBatch?) {
+    func advanceParts(to watermark: Int64, _ batch: ColumnBatch?) {
         guard parts!.advance(to: watermark) else { return }
         if let batch { flush(batch) }
         parts!.next()
@@ -331,7 +364,7 @@ public final class WindowAggregateOperator: Operator {
 
     // MARK: - Windows
 
-    private func openWindow(_ start: Int64, _ end: Int64) -> OpenWindow {
+    func openWindow(_ start: Int64, _ end: Int64) -> OpenWindow {
         // Windows are few and new rows are near the newest: search from the back.
         var index = windows.count
         while index > 0 {
@@ -351,7 +384,10 @@ public final class WindowAggregateOperator: Operator {
 
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         if watermark > self.watermark {
-            if watermark >= nextTimer { try fire(upTo: watermark, nil, origin: -1, context) }
+            if watermark >= nextTimer {
+                log?.append(watermark: watermark)
+                try fire(upTo: watermark, nil, origin: -1, context)
+            }
             if parts != nil { advanceParts(to: watermark, nil) }
             self.watermark = watermark
         }
@@ -361,7 +397,7 @@ public final class WindowAggregateOperator: Operator {
     /// Emits the windows whose last millisecond is at or before `newWatermark`, by end, and forgets those past their lateness.
     ///
     /// - Parameter origin: of the row before which they fire; -1 between batches.
-    private func fire(
+    func fire(
         upTo newWatermark: Int64, _ batch: ColumnBatch?, origin: Int32, _ context: ShardContext
     ) throws(Diagnostic) {
         try finishRun(batch, context)
@@ -393,7 +429,11 @@ public final class WindowAggregateOperator: Operator {
             done += 1
         }
         windows.removeFirst(done)
-        nextTimer = EventTime.end
+        findNextTimer()
+    }
+
+    func findNextTimer() {
+        nextTimer = sessions?.firstEnd.map { $0 - 1 } ?? EventTime.end
         for window in windows {
             nextTimer = min(nextTimer, window.isFired ? window.end - 1 + lateness : window.end - 1)
         }
@@ -419,6 +459,7 @@ public final class WindowAggregateOperator: Operator {
     }
 
     private func forget(_ key: Int32, _ record: UnsafeMutableRawPointer) {
+        if log != nil { changed.insert(keys.group(of: key)) }
         accumulators.release(record)
         pool.deallocate(record)
         keys.release(key)
@@ -437,7 +478,7 @@ public final class WindowAggregateOperator: Operator {
     private func emitOutput(_ context: ShardContext) throws(Diagnostic) {
         guard output.batch.count > 0 else { return }
         // No source record stands behind these rows.
-        try emit(output.batch, context: context)
+        if skipped == nil { try emit(output.batch, context: context) }
         output.batch.clear()
     }
 
@@ -473,6 +514,7 @@ public final class WindowAggregateOperator: Operator {
             keys.retain(key)
             groups += 1
         }
+        if log != nil { changed.insert(keys.group(of: key)) }
         if pending == pendingCapacity { flush(batch) }
         pendingRows[pending] = Int32(truncatingIfNeeded: row)
         pendingRecords[pending] = session.record
@@ -499,6 +541,7 @@ public final class WindowAggregateOperator: Operator {
     // MARK: - Restart
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
+        guard log == nil else { return }
         for window in windows { slots.lower(&offsets, source: source, by: window.offsets) }
         exchanged?.sender.lower(&offsets, source: source, slots)
         sessions?.forEach { slots.lower(&offsets, source: source, by: $0.offsets) }
