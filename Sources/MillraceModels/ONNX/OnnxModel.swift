@@ -26,7 +26,7 @@ final class OnnxModel: Model, @unchecked Sendable {
     let outputNames: [UnsafeMutablePointer<CChar>]
 
     init(
-        path: String, library: OrtLibrary, label: String, version: String, featureNames: [String],
+        path: String, library: OrtLibrary, label: String, version: String, fileFacts: [String], featureNames: [String],
         signedNames: [String], nullFails: Bool,
         declaredInputs: Int?
     ) throws(Diagnostic) {
