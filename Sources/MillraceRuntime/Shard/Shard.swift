@@ -53,7 +53,7 @@ public final class Shard {
             checkpoint: sessions.first { $0.session === graph.checkpoint })
         keeper =
             if let session = graph.checkpoint as? any StateSession, !graph.stateful.isEmpty {
-                StateKeeper(graph.stateful, session)
+                StateKeeper(graph.stateful, session, pace: graph.statePace)
             } else {
                 nil
             }
@@ -90,7 +90,7 @@ public final class Shard {
     /// The parts of `run`, for tests that run several shards by turns on one thread.
     package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
         context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
-        try keeper?.restore()
+        try restoreState()
         try loadStaticTables()
         try start(from: positions)
     }
@@ -118,6 +118,21 @@ public final class Shard {
     package func close() { for input in inputs { input.source.close() } }
 
     // MARK: Start
+
+    private func restoreState() throws(Diagnostic) {
+        guard let keeper else { return }
+        let begin = context.clock.monotonicMicroseconds()
+        let bytes = try keeper.restore()
+        guard bytes > 0 else { return }
+        let took = context.clock.monotonicMicroseconds() - begin
+        let sizes = graph.stateful.map(\.stateSize)
+        context.log(
+            .info, "state was read back",
+            [
+                "stored_bytes": String(bytes), "keys": String(sizes.reduce(0) { $0 + $1.keys }),
+                "rows": String(sizes.reduce(0) { $0 + $1.rows }), "milliseconds": String(took / 1000),
+            ])
+    }
 
     private func loadStaticTables() throws(Diagnostic) {
         for i in inputs.indices where inputs[i].plan.isStatic {
