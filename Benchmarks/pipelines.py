@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Event-to-commit latency of the example pipelines at a fixed offered load.
 
-  pipelines.py --millrace PATH --bootstrap HOST:PORT --database URL [--pipelines fraud,baby_weight] [--rates 1000,5000] [--seconds 15]
+  pipelines.py --millrace PATH --bootstrap HOST:PORT --database URL [--pipelines job_a,fraud] [--rates 1000,5000] [--seconds 15] [--repeat 3]
 
 Needs confluent-kafka and psycopg, a broker, and a PostgreSQL with track_commit_timestamp = on. Events are due at fixed
-times and sent by the clock, so a stall of anything counts. baby_weight, fraud: commit of the row's transaction minus the event's
-own time (milliseconds). sales_by_region: commit of a window's row minus the moment the watermark passed its end, which is
-window end + 1 s, the table's bound. The first three seconds are left out."""
-import argparse, json, os, random, resource, signal, subprocess, sys, time, uuid
+times and sent by the clock, so a stall of anything counts. job_a (the stateless scoring job of `make bench`), fraud: commit of the
+row's transaction minus the moment the event was due. baby_weight: minus the event's own time (milliseconds). sales_by_region:
+commit of a window's row minus the moment the watermark passed its end, which is window end + 1 s, the table's bound. The first
+three seconds are left out. With --repeat the pipelines take turns, and with several of them the last lines compare each with the
+first: the ratio of p50 and p99, the median of the turns."""
+import argparse, json, os, random, signal, statistics, subprocess, tempfile, time, uuid
 import psycopg
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -37,12 +39,53 @@ def transaction(i, ms):
                        "country": COUNTRIES[(account + (i % 50 == 0)) % 8], "card_present": i % 2})
 
 
+def payment(i, ms):
+    return json.dumps({"event_id": i, "ts": ms * 1000, "account": f"acc{i * 7919 % 100_000:06d}", "amount": i * 37 % 500_000 / 100, "country": COUNTRIES_A[i % 10],
+                       **{f"f{k}": (i * 7907 * k % 20_000 - 10_000) / 10_000 for k in range(1, 9)}})
+
+
+def trees(path):
+    """100 full trees of depth 6 over job A's ten features, as LightGBM writes them."""
+    random.seed(7)
+    inner, blocks = range(63), []
+    for index in range(100):
+        features = [random.randrange(10) for _ in inner]
+        thresholds = [random.uniform(*((0, 5000) if f == 0 else (0, 9) if f == 1 else (-1, 1))) for f in features]
+        child = [c if c < 63 else ~(c - 63) for c in range(1, 127)]
+        fields = {"split_feature": features, "split_gain": [1] * 63, "threshold": thresholds, "decision_type": [2] * 63, "left_child": child[0::2], "right_child": child[1::2],
+                  "leaf_value": [(random.random() - 0.5) / 5 for _ in range(64)], "leaf_weight": [1] * 64, "leaf_count": [1] * 64,
+                  "internal_value": [0] * 63, "internal_weight": [1] * 63, "internal_count": [1] * 63}
+        blocks.append(f"Tree={index}\nnum_leaves=64\nnum_cat=0\n" + "".join(f"{k}={' '.join(map(str, v))}\n" for k, v in fields.items()) + "is_linear=0\nshrinkage=1\n\n\n")
+    names = "amount country f1 f2 f3 f4 f5 f6 f7 f8"
+    with open(path, "w") as file:
+        file.write(f"tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=9\nobjective=binary sigmoid:1\nfeature_names={names}\n"
+                   f"feature_infos={' '.join(['none'] * 10)}\ntree_sizes={' '.join(str(len(b)) for b in blocks)}\n\n" + "".join(blocks)
+                   + "end of trees\n\nfeature_importances:\n\nparameters:\nend of parameters\n")
+
+
+def job_a(a, topic, url):
+    """Job A's file with its names filled in, and its table."""
+    folder = tempfile.mkdtemp(prefix="millrace-bench-")
+    trees(f"{folder}/model.txt")
+    text = open(f"{HERE}/jobs/job_a.sql").read()
+    for name, value in [("TABLE", "scored"), ("TOPIC", topic), ("BOOTSTRAP", a.bootstrap), ("MODEL", f"{folder}/model.txt"), ("PGURL", url)]:
+        text = text.replace("{" + name + "}", value)
+    with open(f"{folder}/job_a.sql", "w") as file:
+        file.write(text)
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("CREATE TABLE scored (event_id bigint, ts bigint, account text, amount float8, country text, score float8)")
+    return f"{folder}/job_a.sql"
+
+
+COUNTRIES_A = ["US", "GB", "DE", "FR", "KR", "JP", "BR", "IN", "NG", "CA"]
 CATEGORIES = ["grocery", "restaurant", "fuel", "online_retail", "electronics", "travel", "gift_card", "cash_advance"]
 COUNTRIES = ["KR", "US", "JP", "DE", "VN", "BR", "NG", "GB"]
 PIPELINES = {
     "baby_weight": ("births", birth, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - event_time) * 1000 FROM birth_predictions WHERE event_time >= to_timestamp(%s)"),
     "sales_by_region": ("transactions", sale, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - (period_start AT TIME ZONE 'UTC') - interval '6 s') * 1000 FROM sales_by_region WHERE period_start AT TIME ZONE 'UTC' >= to_timestamp(%s)"),
-    "fraud": ("transactions", transaction, "SELECT extract(epoch FROM pg_xact_commit_timestamp(xmin) - event_time) * 1000 FROM fraud_scores WHERE event_time >= to_timestamp(%s)"),
+    # The event's number, from which its due time follows, and the commit.
+    "job_a": ("bench_payments", payment, "SELECT event_id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM scored WHERE ts >= %s * 1000000"),
+    "fraud": ("transactions", transaction, "SELECT kafka_offset * {partitions} + kafka_partition, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM fraud_scores WHERE event_time >= to_timestamp(%s)"),
 }
 RESULT_TOPICS = {"fraud": ["fraud_alerts"]}
 
@@ -81,9 +124,9 @@ def measure(a, name, rate):
         db.execute(f"CREATE DATABASE {base}")
     url = a.database.rsplit("/", 1)[0] + "/" + base
     producer = Producer({"bootstrap.servers": a.bootstrap, "linger.ms": 0, "queue.buffering.max.ms": 0})
-    producer.produce(topic, make(0, int(time.time() * 1000))); producer.flush()
+    producer.produce(topic, make(0, int(time.time() * 1000)), partition=0); producer.flush()
     began = time.time()
-    file = f"{HERE}/../pipelines/{name}.sql"
+    file = job_a(a, topic, url) if name == "job_a" else f"{HERE}/../pipelines/{name}.sql"
     if a.settings:
         # Beside the file, so that paths of models stay.
         text = a.settings + "\n" + open(file).read()
@@ -113,7 +156,11 @@ def measure(a, name, rate):
     producer.flush()
     time.sleep(1.5)
     peak = status(engine.pid, "VmHWM")
-    values = [float(v) for (v,) in db.execute(query, (start + 3,)).fetchall() if v is not None]
+    rows = db.execute(query.format(partitions=a.partitions), (start + 3,)).fetchall()
+    if rows and len(rows[0]) == 2:
+        values = [(float(commit) - start - int(number) / rate) * 1000 for number, commit in rows]
+    else:
+        values = [float(v) for (v,) in rows if v is not None]
     if name == "sales_by_region":
         # Windows whose end the watermark passed while events were flowing; the last ones close by the idle rule.
         values = [v for v in values if v < 500]
@@ -125,14 +172,23 @@ def measure(a, name, rate):
     db.close()
     with psycopg.connect(a.database, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {base} WITH (FORCE)")
+    return percentile(values, .5), percentile(values, .99)
 
 
 p = argparse.ArgumentParser()
 p.add_argument("--millrace", required=True); p.add_argument("--bootstrap", required=True); p.add_argument("--database", required=True)
-p.add_argument("--pipelines", default=",".join(PIPELINES)); p.add_argument("--rates", default="1000,5000"); p.add_argument("--seconds", type=float, default=15); p.add_argument("--partitions", type=int, default=1)
+p.add_argument("--pipelines", default=",".join(PIPELINES)); p.add_argument("--rates", default="1000,5000"); p.add_argument("--seconds", type=float, default=15); p.add_argument("--partitions", type=int, default=1); p.add_argument("--repeat", type=int, default=1)
 p.add_argument("--settings", default="", help="SQL in front of the file, such as \"SET 'state.snapshots' = 'off';\"")
 a = p.parse_args()
 print("| pipeline | events/s | rows | p50 ms | p90 | p99 | max | engine CPU, cores | peak MiB | exit |\n|" + "---|" * 10)
-for name in a.pipelines.split(","):
-    for rate in map(int, a.rates.split(",")):
-        measure(a, name, rate)
+names, rates = a.pipelines.split(","), [int(rate) for rate in a.rates.split(",")]
+results = {(name, rate): [] for name in names for rate in rates}
+for rate in rates:
+    for turn in range(a.repeat):
+        for name in names:
+            results[name, rate].append(measure(a, name, rate))
+for name in names[1:]:
+    for rate in rates:
+        ratios = [[own[i] / first[i] for own, first in zip(results[name, rate], results[names[0], rate])] for i in (0, 1)]
+        print(f"{name} over {names[0]} at {rate}/s: p50 {statistics.median(ratios[0]):.2f}, p99 {statistics.median(ratios[1]):.2f}"
+              + (f" ({', '.join(f'{r:.2f}' for r in sorted(ratios[1]))})" if a.repeat > 1 else ""))

@@ -5,7 +5,8 @@
 -- Topic `transactions`: one JSON object a transaction, all of one account in one partition, for example
 --   {"account":"acct-0113","event_ms":1735689984949,"amount":46.96,"merchant_category":"restaurant","country":"KR",
 --    "card_present":1}
--- Alerts go to the topic `fraud_alerts`, too, which must exist.
+-- Alerts go to the topic `fraud_alerts`, too, which must exist; each once for consumers with isolation.level read_committed.
+-- A broker without transactions takes --set delivery=at-least-once.
 
 -- A row is answered at once, with what has come before it; the watermark only says which history is old enough to forget.
 SET 'over.emit' = 'on-arrival';
@@ -93,7 +94,9 @@ SELECT
     amount / amount_avg_7d AS amount_ratio_7d,
     CASE WHEN country <> previous_country THEN 1 WHEN country = previous_country THEN 0 END AS country_changed,
     distinct_countries_24h,
-    CAST(event_ms - previous_ms AS DOUBLE) / 1000 AS seconds_since_prev
+    CAST(event_ms - previous_ms AS DOUBLE) / 1000 AS seconds_since_prev,
+    -- Scored like any other, and too late for its window below.
+    COALESCE(event_time <= CURRENT_WATERMARK(event_time), FALSE) AS is_late
 FROM averaged;
 
 -- The threshold of an alert is a matter of what a false one costs.
@@ -129,7 +132,8 @@ CREATE TABLE fraud_scores (
     amount_ratio_7d DOUBLE,
     country_changed INT,
     distinct_countries_24h BIGINT,
-    seconds_since_prev DOUBLE
+    seconds_since_prev DOUBLE,
+    is_late BOOLEAN
 ) WITH (
     'connector' = 'postgres',
     'url' = '${database:-postgresql://localhost/millrace}',
@@ -178,6 +182,7 @@ CREATE TABLE alert_messages (
     'connector' = 'kafka',
     'topic' = 'fraud_alerts',
     'properties.bootstrap.servers' = '${bootstrap:-localhost:9092}',
+    'sink.delivery-guarantee' = '${delivery:-exactly-once}',
     'format' = 'json'
 );
 
@@ -200,7 +205,7 @@ SELECT
     account, event_time, probability, model_version, kafka_topic, kafka_partition, kafka_offset,
     amount, card_present, hour_of_day, merchant_category, country, tx_count_10m, amount_sum_10m, tx_count_1h,
     amount_sum_1h, tx_count_24h, amount_avg_7d, amount_ratio_7d, country_changed, distinct_countries_24h,
-    seconds_since_prev
+    seconds_since_prev, is_late
 FROM scored;
 
 INSERT INTO fraud_alerts

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import MillraceCore
 internal import MillraceObservability
+internal import MillraceRuntime
 
 /// What the demo shows: a redrawn screen on a terminal, a line a second elsewhere.
 struct DemoScreen {
@@ -53,6 +54,7 @@ struct DemoScreen {
                 + DemoScreen.right(DemoScreen.milliseconds(latency.p99), 9) + " p99   "
                 + DemoScreen.right(DemoScreen.milliseconds(latency.max), 9) + " max",
             "watermark     \(eventTime)",
+            "state         " + DemoScreen.state(metrics.state),
             "dead letters  " + DemoScreen.right("\(metrics.rejectedRowsTotal)", 9)
                 + (reasons.isEmpty ? "" : "    " + reasons.joined(separator: ", ") + ": some are sent on purpose"),
         ]
@@ -140,6 +142,15 @@ struct DemoScreen {
         let text = DemoTime.text(watermark)
         guard abs(now - watermark) < 86_400_000 else { return String(text.dropLast(4)) }
         return "\(text.dropFirst(11)) (\(Fixed.text(Double(now - watermark) / 1000, digits: 1)) s behind)"
+    }
+
+    /// Of the operator that holds most.
+    private static func state(_ state: [OperatorState]) -> String {
+        guard let largest = state.max(by: { $0.size.bytes < $1.size.bytes }), largest.size.rows > 0 else {
+            return "none yet"
+        }
+        return right("\(largest.size.keys)", 9) + " keys, \(largest.size.rows) rows in \(largest.object), "
+            + Fixed.text(Double(largest.size.bytes) / 1e6, digits: 1) + " MB"
     }
 
     private static func bold(_ text: String) -> String { "\u{1B}[1m\(text)\u{1B}[0m" }

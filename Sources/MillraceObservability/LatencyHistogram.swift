@@ -9,6 +9,8 @@ struct LatencyHistogram {
     private var counts = [UInt32](repeating: 0, count: bucket(limit) + 1)
     private(set) var count = 0
     private(set) var longest: UInt64 = 0
+    /// Of all recorded values.
+    private(set) var sum: Int64 = 0
 
     /// Each doubling of the value has 1024 buckets.
     private static func bucket(_ value: UInt64) -> Int {
@@ -27,6 +29,7 @@ struct LatencyHistogram {
         counts[LatencyHistogram.bucket(value)] &+= 1
         count += 1
         longest = max(longest, value)
+        sum &+= Int64(value)
     }
 
     /// The value that `fraction` (0 to 1) of the recorded ones do not exceed; 0 when there are none.
@@ -44,5 +47,6 @@ struct LatencyHistogram {
         for bucket in counts.indices { counts[bucket] = 0 }
         count = 0
         longest = 0
+        sum = 0
     }
 }

@@ -17,6 +17,8 @@ public final class PipelineMetrics: ShardObserver {
         public var intervalLatency = Percentiles()
         /// The oldest watermark over sources and shards; nil before the first.
         public var watermark: Int64?
+        /// What operators hold, by their number in the plan, summed over the shards; a second old at most.
+        public var state: [OperatorState] = []
 
         public var writtenRowsTotal: Int { writtenRows.values.reduce(0, +) }
         public var rejectedRowsTotal: Int { rejectedRows.values.reduce(0, +) }
@@ -29,6 +31,7 @@ public final class PipelineMetrics: ShardObserver {
         public var p99: Int64 = 0
         public var p999: Int64 = 0
         public var max: Int64 = 0
+        public var sum: Int64 = 0
     }
 
     private struct State {
@@ -38,6 +41,8 @@ public final class PipelineMetrics: ShardObserver {
         var latency = LatencyHistogram()
         var interval = LatencyHistogram()
         var watermarks: [Int: Int64] = [:]
+        /// By shard.
+        var held: [Int: [OperatorState]] = [:]
     }
 
     private let state = Mutex(State())
@@ -52,6 +57,7 @@ public final class PipelineMetrics: ShardObserver {
             copy.latency = PipelineMetrics.percentiles(state.latency)
             copy.intervalLatency = PipelineMetrics.percentiles(state.interval)
             copy.watermark = state.watermarks.values.min()
+            copy.state = PipelineMetrics.sum(state.held)
             if takeInterval { state.interval.clear() }
             return copy
         }
@@ -65,10 +71,23 @@ public final class PipelineMetrics: ShardObserver {
         }
     }
 
+    private static func sum(_ held: [Int: [OperatorState]]) -> [OperatorState] {
+        var byNode: [Int: OperatorState] = [:]
+        for each in held.values.joined() {
+            if byNode[each.node] == nil {
+                byNode[each.node] = each
+            } else {
+                byNode[each.node]?.size += each.size
+            }
+        }
+        return byNode.values.sorted { $0.node < $1.node }
+    }
+
     private static func percentiles(_ histogram: LatencyHistogram) -> Percentiles {
         Percentiles(
             count: histogram.count, p50: histogram.quantile(0.5), p90: histogram.quantile(0.9),
-            p99: histogram.quantile(0.99), p999: histogram.quantile(0.999), max: histogram.quantile(1))
+            p99: histogram.quantile(0.99), p999: histogram.quantile(0.999), max: histogram.quantile(1),
+            sum: histogram.sum)
     }
 
     // MARK: ShardObserver
@@ -107,5 +126,9 @@ public final class PipelineMetrics: ShardObserver {
 
     public func finished(source: Int) {
         state.withLock { _ = $0.watermarks.removeValue(forKey: source) }
+    }
+
+    public func holds(_ state: [OperatorState], shard: Int) {
+        self.state.withLock { $0.held[shard] = state }
     }
 }

@@ -5,6 +5,9 @@ extension Explain {
         let time = over.timeColumn.map { "event time \(input[$0].name)" } ?? "processing time"
         var lines = ["over rows by \(time)\(over.isOnArrival ? ", on arrival" : "")"]
         if !over.keys.isEmpty { lines.append("keys: \(over.keys.map { input[$0].name }.joined(separator: ", "))") }
+        if over.isPartitionLocal {
+            lines.append("the keys contain the message key: each partition goes by its own watermark")
+        }
         for frame in over.frames {
             lines.append(extent(frame.extent))
             lines += frame.calls.map { "  " + overCall($0, input) }

@@ -38,6 +38,7 @@ public enum Explain {
         for (position, text) in facts(plan, node).enumerated() {
             line(position == 0 ? "#\(index) " + text : "     " + text)
         }
+        if let state = state(plan, node) { line("     " + state) }
         for input in node.inputs { describe(plan, input, indent: indent + 1, &printed, &lines) }
     }
 

@@ -38,7 +38,7 @@ struct PlanEmitter {
         // Consumers stand behind their inputs in `order`.
         for (node, isStatic) in emitter.order.reversed() { emitter.need(node, isStatic) }
         for (node, isStatic) in emitter.order { emitter.emit(node, isStatic) }
-        return ProjectionMerging.merge(emitter.plan)
+        return PartitionLocality.marked(ProjectionMerging.merge(emitter.plan))
     }
 
     private init(name: String, settings: [String: String]) {

@@ -40,7 +40,7 @@ struct Demo: ParsableCommand {
             let demo = try MillraceDemo.Demo(options) { Console.raw($0) }
             try demo.run { milliseconds, finished in
                 switch signals.wait(finished: finished, milliseconds: milliseconds) {
-                case .timeout: .timeout
+                case .timeout, .request: .timeout
                 case .finished: .finished
                 case .signal(SIGINT): .interrupted
                 case .signal: .terminated

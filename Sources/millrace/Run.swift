@@ -23,6 +23,12 @@ struct Run: ParsableCommand {
             valueName: "cpus"), transform: Run.cpuList)
     var pinCpus: CPUList?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where to serve metrics in Prometheus' text format over HTTP, such as 127.0.0.1:9464; by default nowhere.",
+            valueName: "host:port"))
+    var metricsAddress: String?
+
     @Option(help: "What to write to standard error.")
     var logLevel: LogLevel = .info
 
@@ -55,8 +61,22 @@ struct Run: ParsableCommand {
         options.log = LogSetup.standardError(level: logLevel.level)
         let running = Pipeline(plan: plan, options: options)
         do {
+            let endpoint = try metricsAddress.map { address throws(Diagnostic) in try MetricsEndpoint(address: address)
+            }
+            if let endpoint {
+                options.log(.info, "metrics are served", ["url": "http://\(endpoint.address)/metrics"])
+            }
             try running.start()
-            if case .signal = signals.wait(finished: running.finishedDescriptor) { running.requestStop() }
+            waiting: while true {
+                switch signals.wait(finished: running.finishedDescriptor, requests: endpoint?.descriptor ?? -1) {
+                case .signal:
+                    running.requestStop()
+                    break waiting
+                case .finished: break waiting
+                case .request, .timeout:
+                    endpoint?.serve { PrometheusText.text(running.metrics.snapshot(), pipeline: plan.name) }
+                }
+            }
             try running.wait()
         } catch {
             Console.error(file.rendered([error]))

@@ -21,16 +21,14 @@ struct StopSignals: ~Copyable {
 
     deinit { close(descriptor) }
 
-    enum Event { case signal(Int32), finished, timeout }
+    enum Event { case signal(Int32), finished, request, timeout }
 
-    /// Waits for a signal, for `finished` to become readable, or for the time to pass (-1: for ever).
-    func wait(finished: Int32, milliseconds: Int32 = -1) -> Event {
-        var watched = [
-            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: finished, events: Int16(POLLIN), revents: 0),
-        ]
-        guard poll(&watched, 2, milliseconds) > 0 else { return .timeout }
+    /// Waits for a signal, for `finished` or `requests` to become readable (-1: none), or for the time to pass (-1: for ever).
+    func wait(finished: Int32, requests: Int32 = -1, milliseconds: Int32 = -1) -> Event {
+        var watched = [descriptor, finished, requests].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        guard poll(&watched, nfds_t(watched.count), milliseconds) > 0 else { return .timeout }
         if watched[1].revents != 0 { return .finished }
+        if watched[0].revents == 0 { return .request }
         var info = signalfd_siginfo()
         _ = read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size)
         return .signal(Int32(info.ssi_signo))

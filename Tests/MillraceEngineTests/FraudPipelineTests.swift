@@ -79,8 +79,13 @@ import Testing
         }
         let scores = try rows("fraud_scores")
         #expect(scores.count == sample.count)
+        // Five seconds are waited for.
+        var newest = Int64.min
         for (index, (score, row)) in zip(scores, sample).enumerated() {
             #expect(score["account"] as? String == row["account"])
+            let time = try #require(Int64(row["event_ms"]!))
+            #expect(score["is_late"] as? Bool == (newest > Int64.min && time <= newest - 5000), "row \(index)")
+            newest = max(newest, time)
             for name in Self.features {
                 let expected = Double(row[name]!)
                 let actual = (score[name] as? NSNumber)?.doubleValue

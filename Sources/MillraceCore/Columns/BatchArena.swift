@@ -4,7 +4,8 @@
 public final class BatchArena {
     private var chunks: [UnsafeMutableBufferPointer<UInt8>] = []
     private var chunk = -1
-    private var heldBytes = 0
+    /// Of its chunks, in use or not.
+    public private(set) var heldBytes = 0
     // Private, and `allocate` a call: the compiler checks each access from outside for exclusivity.
     private var next: UnsafeMutablePointer<UInt8>
     private var remaining = 0

@@ -8,6 +8,9 @@ public final class RowMetadata {
     /// What each row does; nil, the usual case, when every row is an insert. Only updating operators call `useKinds`.
     public private(set) var kinds: UnsafeMutablePointer<RowKind>?
 
+    /// The watermark before each row of the row's own partition, where that is ahead of the source's; nil where nobody asks.
+    public private(set) var partitionWatermarks: UnsafeMutablePointer<Int64>?
+
     public init(capacity: Int = 64) {
         self.capacity = capacity
         origins = .allocate(capacity: capacity)
@@ -18,6 +21,7 @@ public final class RowMetadata {
         origins.deallocate()
         watermarks.deallocate()
         kinds?.deallocate()
+        partitionWatermarks?.deallocate()
     }
 
     /// The origin of a retraction: its row was judged when it came, so nothing about it becomes a dead letter.
@@ -26,6 +30,11 @@ public final class RowMetadata {
     /// From now on there are kinds; those of rows that nobody sets are undefined.
     public func useKinds() {
         if kinds == nil { kinds = .allocate(capacity: capacity) }
+    }
+
+    /// From now on there are watermarks of partitions; those that nobody sets are undefined.
+    public func usePartitionWatermarks() {
+        if partitionWatermarks == nil { partitionWatermarks = .allocate(capacity: capacity) }
     }
 
     @inlinable public func kind(_ row: Int) -> RowKind { kinds.map { $0[row] } ?? .insert }
@@ -48,6 +57,12 @@ public final class RowMetadata {
             old.deallocate()
             kinds = new
         }
+        if let old = partitionWatermarks {
+            let new = UnsafeMutablePointer<Int64>.allocate(capacity: target)
+            new.update(from: old, count: capacity)
+            old.deallocate()
+            partitionWatermarks = new
+        }
         capacity = target
     }
 
@@ -58,6 +73,10 @@ public final class RowMetadata {
             watermarks[i] = source.watermarks[Int(indices[i])]
         }
         if source.kinds != nil || kinds != nil { gatherKinds(from: source, indices: indices, count: count) }
+        if let given = source.partitionWatermarks {
+            usePartitionWatermarks()
+            for i in 0..<count { partitionWatermarks![i] = given[Int(indices[i])] }
+        }
     }
 
     /// Apart, so that append-only batches pay one test a batch.

@@ -21,6 +21,9 @@ public struct OverPlan: Hashable, Sendable {
     /// On arrival: a row sees no rows that are as much older or more, in frames that no interval bounds. Nil: for ever.
     public var stateTTLMilliseconds: Int64?
 
+    /// All rows of a key come from one partition of the source, so each partition's rows go by their own watermark.
+    public var isPartitionLocal = false
+
     public init(
         timeColumn: Int?, keys: [Int], frames: [OverFrame], judgesLatenessByKey: Bool = false,
         emission: Emission = .watermark, stateTTLMilliseconds: Int64? = nil

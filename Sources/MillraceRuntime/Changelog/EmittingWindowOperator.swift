@@ -6,7 +6,7 @@ public import MillraceCore
 /// A group's result is given when its window ends, and when the plan's `emit` says so before and after; each time only if it
 /// differs from the one given last, as an update of it. A row is late when `end - 1 + allowed lateness` has passed; until then a
 /// window that has ended takes rows.
-public final class EmittingWindowOperator: Operator, TimedOperator {
+public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperator {
     private final class Group {
         let key: Int32
         let record: UnsafeMutableRawPointer
@@ -73,6 +73,13 @@ public final class EmittingWindowOperator: Operator, TimedOperator {
     deinit { for window in windows { for group in window.groups { state.release(group.record) } } }
 
     // MARK: - Rows
+
+    /// (window, key) groups.
+    package var stateSize: StateSize {
+        StateSize(
+            rows: groupCount, keys: keys.count,
+            bytes: store.usedBytes + keys.keyBytes + results.rowBytes + groupCount * (pool.stride + 96))
+    }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
         keys.bind(plan.keys.map { batch.columns[$0] })

@@ -1,7 +1,7 @@
 public import MillraceCore
 
 /// What the changes of bounded input add up to: its rows, once, at the end, in the order in which they came.
-public final class FinalRowsOperator: Operator {
+public final class FinalRowsOperator: Operator, SizedOperator {
     private let limits: Limits
     private let store = JoinRowStore()
     private let output: ColumnBatch
@@ -14,6 +14,9 @@ public final class FinalRowsOperator: Operator {
         output = ColumnBatch(columns: input.fields.map { Column($0.type) })
         super.init(object: object)
     }
+
+    /// Rows that wait for the end of the input.
+    package var stateSize: StateSize { StateSize(rows: store.rows, keys: 0, bytes: store.keptBytes) }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
         for row in 0..<batch.count {

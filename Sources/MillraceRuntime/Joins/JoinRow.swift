@@ -28,6 +28,8 @@ final class JoinRowStore {
     private(set) var rows = 0
 
     var usedBytes: Int { store.usedBytes }
+    /// With the rows themselves.
+    var keptBytes: Int { store.usedBytes + rows * MemoryLayout<JoinRow>.stride }
 
     /// A copy of one row of a batch.
     func make(_ batch: ColumnBatch, _ row: Int, time: Int64, key: Int32, _ context: ShardContext) -> JoinRow {
@@ -103,12 +105,16 @@ final class JoinRowStore {
 /// Equality keys of both sides of a join as small numbers.
 final class JoinKeys {
     private let table: KeyTable
+    private let store = StateStore(chunkBytes: 1 << 16)
     private let isEmpty: Bool
     private var columns: [Column] = []
 
+    var count: Int { table.count }
+    var usedBytes: Int { store.usedBytes + table.keyBytes }
+
     /// - Parameter types: of one side; the other has the same layouts.
     init(_ types: [DataType]) {
-        table = KeyTable(types: types, store: StateStore(chunkBytes: 1 << 16))
+        table = KeyTable(types: types, store: store)
         isEmpty = types.isEmpty
     }
 

@@ -8,7 +8,7 @@ public import MillraceCore
 ///
 /// After a restart, rows that had been applied rebuild the state: a pair of two of them is marked as replayed, a pair with
 /// a new row is not, in whatever order they are read again.
-public final class StreamJoinOperator: Operator {
+public final class StreamJoinOperator: Operator, SizedOperator {
     private final class Side {
         /// Kept rows by number; a free number has no bytes in use.
         var rows: [JoinRow] = []
@@ -95,6 +95,11 @@ public final class StreamJoinOperator: Operator {
 
     /// Rows of both sides that are kept now.
     public var rowCount: Int { store.rows }
+
+    /// Rows of both sides.
+    package var stateSize: StateSize {
+        StateSize(rows: store.rows, keys: keys.count, bytes: store.keptBytes + keys.usedBytes)
+    }
 
     // MARK: - Rows
 

@@ -5,7 +5,7 @@ public import MillraceCore
 ///
 /// A left row waits until the combined watermark has reached its time. Of the versions that the watermark has passed only
 /// the newest of each key is kept. A left row behind the watermark meets what is kept, with the next watermark.
-public final class TemporalJoinOperator: Operator {
+public final class TemporalJoinOperator: Operator, SizedOperator {
     private let plan: StreamJoinPlan
     private let limits: Limits
     private let times: (left: Int, right: Int)
@@ -42,6 +42,11 @@ public final class TemporalJoinOperator: Operator {
 
     /// Waiting rows and versions that are kept now.
     public var rowCount: Int { store.rows }
+
+    /// Rows of both sides.
+    package var stateSize: StateSize {
+        StateSize(rows: store.rows, keys: keys.count, bytes: store.keptBytes + keys.usedBytes)
+    }
 
     // MARK: - Rows
 

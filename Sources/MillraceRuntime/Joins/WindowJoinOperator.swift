@@ -3,7 +3,7 @@ public import MillraceCore
 /// Joins the rows of two windowed inputs that belong to the same window, when the combined watermark closes it.
 ///
 /// A row of a window that has closed is late. Rows of a window leave in the order of the left side, unmatched right rows last.
-public final class WindowJoinOperator: Operator {
+public final class WindowJoinOperator: Operator, SizedOperator {
     private final class Window {
         let end: Int64
         var left: [JoinRow] = []
@@ -47,6 +47,11 @@ public final class WindowJoinOperator: Operator {
     public var rowCount: Int { store.rows }
 
     public override var emittedThrough: Int64 { newestEmitted }
+
+    /// Rows of both sides.
+    package var stateSize: StateSize {
+        StateSize(rows: store.rows, keys: keys.count, bytes: store.keptBytes + keys.usedBytes)
+    }
 
     // MARK: - Rows
 

@@ -6,7 +6,6 @@ import MillraceCore
 /// written before, and it only rebuilds state. Rows beyond the limit are rejected.
 final class EventTimeBuffer {
     let rows: RowStore
-    let store: StateStore
     private(set) var queue = EventTimeQueue()
     private(set) var watermark = EventTime.none
     /// The watermark that operators behind know: what leaves is not late to them.
@@ -25,12 +24,11 @@ final class EventTimeBuffer {
     /// - Parameters:
     ///   - retention: milliseconds that rows are needed after they have left; nil: for ever, a restart cannot rebuild them.
     ///   - checked: columns whose error cells reject a row.
+    ///   - rows: where rows are kept, perhaps with those of other buffers; the limit is on all of them.
     init(
-        _ schema: Schema, timeColumn: Int, retention: Int64?, checked: [Int], store: StateStore, limits: Limits,
-        object: String
+        _ rows: RowStore, timeColumn: Int, retention: Int64?, checked: [Int], limits: Limits, object: String
     ) {
-        rows = RowStore(schema, store: store)
-        self.store = store
+        self.rows = rows
         self.timeColumn = timeColumn
         self.retention = retention ?? 0
         replay = ReplayBuckets(retention: retention ?? 0)
@@ -42,13 +40,15 @@ final class EventTimeBuffer {
     /// Takes a row, unless it is late, wrong or one too many. `key` numbers it when nothing else speaks against it; nil: it
     /// has rejected the row.
     ///
-    /// - Parameter isStrict: a row behind the watermark is late; else `key` decides.
+    /// - Parameters:
+    ///   - isStrict: a row behind the watermark is late; else `key` decides.
+    ///   - before: the watermark before the row; nil: the source's.
     func add(
         _ batch: ColumnBatch, _ row: Int, _ context: ShardContext, isStrict: Bool = true,
-        key: () throws(Diagnostic) -> Int32?
+        watermark before: Int64? = nil, key: () throws(Diagnostic) -> Int32?
     ) throws(Diagnostic) {
         let origin = batch.metadata.origins[row]
-        watermark = max(watermark, batch.metadata.watermarks[row])
+        watermark = max(watermark, before ?? batch.metadata.watermarks[row])
         let time = batch.columns[timeColumn]
         guard try context.hasEventTime(time, row, origin: origin, object: object) else { return }
         guard try context.isSound(batch, row, checked, object: object, detail: "input of OVER") else { return }
@@ -94,6 +94,14 @@ final class EventTimeBuffer {
     func passed(_ watermark: Int64) {
         self.watermark = max(self.watermark, watermark)
         announced = self.watermark
+        forget(before: watermark)
+    }
+
+    /// Some row waits that `watermark` has passed.
+    func isDue(_ watermark: Int64) -> Bool { queue.firstTime.map { $0 <= watermark } ?? false }
+
+    /// A restart needs no rows that `watermark` has passed by more than the retention.
+    func forget(before watermark: Int64) {
         let (start, overflow) = watermark.subtractingReportingOverflow(retention)
         replay.expire(before: overflow ? EventTime.none : start)
     }

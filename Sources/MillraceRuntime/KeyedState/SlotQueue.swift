@@ -12,6 +12,15 @@ struct SlotQueue {
 
     mutating func append(_ slot: Int32) { slots.append(slot) }
 
+    /// Costs what lies behind.
+    mutating func insert(_ slot: Int32, at index: Int) { slots.insert(slot, at: head + index) }
+
+    mutating func remove(at index: Int) -> Int32 {
+        let slot = slots.remove(at: head + index)
+        if isEmpty { removeAll() }
+        return slot
+    }
+
     mutating func removeLast() {
         slots.removeLast()
         if isEmpty { removeAll() }

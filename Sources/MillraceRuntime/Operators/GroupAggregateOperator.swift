@@ -3,7 +3,7 @@ public import MillraceCore
 /// GROUP BY without a window over bounded input: one row a group at `EventTime.end`, in the order of first arrival.
 ///
 /// Without any row there is no result, not even for a global aggregate, as in Flink's streaming mode.
-public final class GroupAggregateOperator: Operator {
+public final class GroupAggregateOperator: Operator, SizedOperator {
     private let keyColumns: [Int]
     private let limits: Limits
     private let store = StateStore()
@@ -30,6 +30,13 @@ public final class GroupAggregateOperator: Operator {
     }
 
     deinit { for record in groups.records { accumulators.release(record) } }
+
+    /// Groups.
+    package var stateSize: StateSize {
+        StateSize(
+            rows: groups.records.count, keys: keys.count,
+            bytes: store.usedBytes + keys.keyBytes + groups.records.count * (pool.stride + OpenWindow.groupBytes))
+    }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
         keys.bind(keyColumns.map { batch.columns[$0] })

@@ -45,6 +45,13 @@ public final class ShardContext {
         return partition < appliedOffsets.count && records.offset[Int(origin)] < appliedOffsets[partition]
     }
 
+    /// The partition that the row came from: index into its source's; 0 when no record stands behind the row.
+    @inline(__always)
+    func partition(origin: Int32) -> Int {
+        guard origin >= 0, let records else { return 0 }
+        return Int(records.partition[Int(origin)])
+    }
+
     /// Sends a row to the dead-letter table. Replayed rows were judged before the restart, retractions when their row came:
     /// nothing happens.
     public func reject(
@@ -95,6 +102,28 @@ open class Operator {
     /// Before the first batch after a restart: windows up to this watermark were emitted before it.
     open func restore(emittedWatermark: Int64, port: Int) {
         for output in outputs { output.target.restore(emittedWatermark: emittedWatermark, port: output.port) }
+    }
+
+    // MARK: Time of single partitions
+
+    /// This operator, or one behind it, goes by the time of each partition of the source. What tells it is passed on only along
+    /// such a way: by operators that pass rows on with their metadata.
+    var wantsPartitionTimes: Bool { outputs.contains { $0.target.wantsPartitionTimes } }
+
+    /// After a batch: the watermark of each partition's own rows, by index; `EventTime.none` while rows of it are read again
+    /// that were applied before a restart.
+    func advance(partitionsTo watermarks: [Int64], context: ShardContext) throws(Diagnostic) {
+        for output in outputs where output.target.wantsPartitionTimes {
+            try output.target.advance(partitionsTo: watermarks, context: context)
+        }
+    }
+
+    /// Before the first batch after a restart, and after `restore(emittedWatermark:port:)`: rows of each partition up to its
+    /// watermark were applied before it.
+    func restore(partitionWatermarks: [Int64]) {
+        for output in outputs where output.target.wantsPartitionTimes {
+            output.target.restore(partitionWatermarks: partitionWatermarks)
+        }
     }
 
     public final func emit(_ batch: ColumnBatch, context: ShardContext) throws(Diagnostic) {

@@ -2,7 +2,7 @@ public import MillraceCore
 
 /// ORDER BY. With event time first in the order, rows leave as the watermark passes them; else all leave at the end of the
 /// input. Rows that are equal in order leave as they came.
-public final class SortOperator: Operator {
+public final class SortOperator: Operator, SizedOperator {
     private let plan: SortPlan
     private let limit: Int
     private let store = StateStore()
@@ -22,20 +22,19 @@ public final class SortOperator: Operator {
         self.plan = plan
         limit = limits.keptRows
         checked = plan.order.map(\.column)
-        if let timeColumn = plan.timeColumn {
-            let buffer = EventTimeBuffer(
-                input, timeColumn: timeColumn, retention: 0, checked: checked, store: store, limits: limits,
-                object: object)
-            self.buffer = buffer
-            rows = buffer.rows
-        } else {
-            buffer = nil
-            rows = RowStore(input, store: store)
+        rows = RowStore(input, store: store)
+        buffer = plan.timeColumn.map { [rows, checked] in
+            EventTimeBuffer(rows, timeColumn: $0, retention: 0, checked: checked, limits: limits, object: object)
         }
         order = RowOrder(plan.order, rows)
         output = ColumnBatch(input)
         batchRows = max(1, limits.batchRows)
         super.init(object: object)
+    }
+
+    /// Rows that wait.
+    package var stateSize: StateSize {
+        StateSize(rows: rows.count, keys: 0, bytes: store.usedBytes + rows.rowBytes)
     }
 
     public override var emittedThrough: Int64 { buffer?.newest ?? EventTime.none }

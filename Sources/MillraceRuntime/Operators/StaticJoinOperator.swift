@@ -3,7 +3,7 @@ public import MillraceCore
 /// Joins a stream (port 0) with a bounded table (port 1) that is read to its end first and kept in memory.
 ///
 /// Duplicate keys fan out in the table's order, NULL never matches. Event time is the stream's alone.
-public final class StaticJoinOperator: Operator {
+public final class StaticJoinOperator: Operator, SizedOperator {
     private let plan: JoinPlan
     private let limits: Limits
     private let output: JoinOutput
@@ -18,6 +18,9 @@ public final class StaticJoinOperator: Operator {
         table = StaticTable(build, keys: plan.buildKeys)
         super.init(object: object)
     }
+
+    /// Rows of the table.
+    package var stateSize: StateSize { table.size }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
         if port == 1 {

@@ -24,6 +24,12 @@ public final class StaticTable {
         self.keys = KeyTable(types: keys.map { schema[$0].type }, store: StateStore(chunkBytes: 1 << 20))
     }
 
+    /// Elements of ROW, ARRAY and MAP are not counted.
+    var size: StateSize {
+        let rowBytes = columns.reduce(12) { $0 + $1.layout.cellBytes + 1 }
+        return StateSize(rows: count, keys: keys.count, bytes: count * rowBytes + arena.heldBytes + keys.keyBytes)
+    }
+
     /// Copies the rows of `batch`.
     /// - Throws: `.user` beyond `limit` rows.
     public func append(_ batch: ColumnBatch, limit: Int, object: String) throws(Diagnostic) {

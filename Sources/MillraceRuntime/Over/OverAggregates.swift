@@ -15,6 +15,13 @@ final class OverAggregates {
             queues = Array(repeating: SlotQueue(), count: aggregates.usesQueues ? aggregates.calls.count : 0)
             distinct = Array(repeating: DistinctCounts(), count: aggregates.values.count)
         }
+
+        func queue(_ index: Int) -> SlotQueue { queues[index] }
+        func enqueue(_ slot: Int32, _ index: Int, at place: Int) { queues[index].insert(slot, at: place) }
+        func removeQueued(_ index: Int, at place: Int) -> Int32 { queues[index].remove(at: place) }
+        func changeCount(_ call: OverCallLayout, by change: Int64) {
+            (record + call.offset).assumingMemoryBound(to: Int64.self).pointee += change
+        }
     }
 
     let calls: [OverCallLayout]
@@ -22,7 +29,7 @@ final class OverAggregates {
     let usesQueues: Bool
     /// By call, if any is DISTINCT: its values, of all keys.
     private let values: [KeyTable]
-    private let rows: RowStore
+    let rows: RowStore
     private let store: StateStore
     private let types: [DataType]
     private let pool: RecordPool
@@ -128,7 +135,7 @@ final class OverAggregates {
     // MARK: - Calls
 
     @inline(__always)
-    private func counts(_ call: OverCallLayout, _ slot: Int32) -> Bool {
+    func counts(_ call: OverCallLayout, _ slot: Int32) -> Bool {
         if let filter = call.filter {
             let column = rows.columns[filter]
             guard column.states[Int(slot)] == CellState.valid, column.ints[Int(slot)] != 0 else { return false }
@@ -232,15 +239,18 @@ final class OverAggregates {
         }
     }
 
+    /// A row is the extreme rather than another one.
+    @inline(__always)
+    func beats(_ call: OverCallLayout, _ slot: Int32, _ other: Int32) -> Bool {
+        let column = rows.columns[call.argument!]
+        let order = RowOrder.compare(column, column.layout, Int(slot), Int(other))
+        return call.kind == .minimum ? order < 0 : order > 0
+    }
+
     /// Values that the new one beats can never be the extreme again: they leave, so the queue stays sorted.
     private func addExtreme(_ index: Int, _ call: OverCallLayout, _ slot: Int32, _ state: Key) {
-        let column = rows.columns[call.argument!]
-        func beats(_ other: Int32) -> Bool {
-            let order = RowOrder.compare(column, column.layout, Int(slot), Int(other))
-            return call.kind == .minimum ? order < 0 : order > 0
-        }
-        if !keepsRows, let best = state.queues[index].first, !beats(best) { return }
-        while let other = state.queues[index].last, beats(other) {
+        if !keepsRows, let best = state.queues[index].first, !beats(call, slot, best) { return }
+        while let other = state.queues[index].last, beats(call, slot, other) {
             state.queues[index].removeLast()
             rows.release(other)
         }

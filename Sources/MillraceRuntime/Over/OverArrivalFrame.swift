@@ -132,6 +132,11 @@ struct OverArrivalFrame {
             for other in behind { add(timeline[other].slot, state) }
             return
         }
+        if aggregates.findsPlaces {
+            steps += aggregates.appendEarlier(
+                slot, timeline.states[index], timeline, first..<position, current: current, to: columns, arena: arena)
+            return
+        }
         let scratch = OverAggregates.Key(aggregates)
         for other in first..<position { add(timeline[other].slot, scratch) }
         add(slot, scratch)
@@ -158,6 +163,11 @@ struct OverArrivalFrame {
         guard aggregates.usesQueues else {
             if oldFirst > first { retract(timeline[first].slot, state) }
             add(slot, state)
+            return
+        }
+        if aggregates.findsPlaces {
+            if oldFirst > first { retract(timeline[first].slot, state) }
+            steps += aggregates.insert(slot, at: position, timeline, state)
             return
         }
         aggregates.clear(state)

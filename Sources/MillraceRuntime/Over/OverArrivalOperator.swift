@@ -4,7 +4,7 @@ public import MillraceCore
 ///
 /// A row sees the rows of its frame that have come before it, also when it is late. Batches pass through with their origins
 /// and watermarks; nothing is held back, so a restart that reads rows again only rebuilds the frames. The cost of a row in
-/// order does not grow with the frame, nor that of a row out of order, but for MIN, MAX, FIRST_VALUE and what lists values.
+/// order does not grow with the frame, nor, for the most part, that of a row out of order, but for what lists values.
 public final class OverArrivalOperator: Operator {
     private let plan: OverPlan
     private let limit: Int

@@ -24,6 +24,7 @@ public final class Shard {
     /// nil: no operator's state is stored.
     private let keeper: StateKeeper?
     private var rejections: RejectionLog
+    private var states: StateReporter
     /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
     private var lastSubmit: Int64 = 0
     private var lastHeartbeat: Int64 = 0
@@ -46,8 +47,9 @@ public final class Shard {
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
         timers = graph.operators.compactMap { $0 as? any TimedOperator }
         sessions = graph.sessions.map { ShardSession($0) }
+        states = StateReporter(graph.operators)
         rejections = RejectionLog(
-            isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
+            isKept: graph.sessions.contains(where: \.keepsDeadLetters))
         commits = CommitQueue(
             sources: streams.map(\.plan.name), sessions: sessions,
             checkpoint: sessions.first { $0.session === graph.checkpoint })
@@ -168,6 +170,7 @@ public final class Shard {
         lastHeartbeat = now
         inputs.forEachBorrowed { $0.isReady = true }
         sessions.forEachBorrowed { $0.isReady = true }
+        if let state = states.report(now) { observer.holds(state, shard: graph.shard) }
     }
 
     /// One poll of every source that has something, unless the sinks are full.
@@ -444,6 +447,7 @@ public final class Shard {
             loop.wait(10_000)
             notice(isTimeUp: loop.readyCount == 0)
         }
+        if let state = states.report(Int64.max) { observer.holds(state, shard: graph.shard) }
         rejections.summarize(context.log)
         for session in graph.sessions { try session.close(deadlineMicroseconds: deadline) }
         for lookup in graph.lookups { lookup.close() }

@@ -30,6 +30,8 @@ public struct ShardGraph {
     /// Operators whose state the checkpoint stores, in the order of the names that it was told.
     package var stateful: [any StatefulOperator] = []
     package var statePace = StatePace()
+    /// The shard's number.
+    public var shard = 0
     /// The shard's place among several that aggregate over windows together; nil: it needs none.
     public var exchange: ExchangeMember?
 
@@ -56,4 +58,6 @@ public protocol ShardObserver: AnyObject, Sendable {
     func advanced(source: Int, watermark: Int64)
     /// A bounded source has ended.
     func finished(source: Int)
+    /// What the operators of a shard hold, once a second at most.
+    func holds(_ state: [OperatorState], shard: Int)
 }

@@ -8,9 +8,7 @@ package import MillraceCore
 /// a second, as the log grows; that is all the snapshot work there is, and the log before the oldest of them is deleted.
 ///
 /// What both blobs hold is the operator's own business; `StateFormat.version` tells one layout from the next.
-package protocol StatefulOperator: Operator {
-    /// What it holds now.
-    var stateSize: StateSize { get }
+package protocol StatefulOperator: SizedOperator {
     /// Called once, before the first row and before `restore`: from now on changes are noted, and rows that are only read again
     /// for others (`ShardContext.isReplayed`) are left alone. Never called where nothing is stored: then noting costs nothing.
     func keepChanges()
@@ -29,22 +27,6 @@ package protocol StatefulOperator: Operator {
     func restore(changes: ByteRef, isInSnapshot: (_ group: Int) -> Bool) throws(Diagnostic)
     /// All has been restored: the first row comes next.
     func endRestore() throws(Diagnostic)
-}
-
-/// How much state an operator holds.
-package struct StateSize: Hashable, Sendable {
-    /// Rows, groups or accumulators: what its docstring counts.
-    package var rows: Int
-    /// Keys that are known now.
-    package var keys: Int
-    /// Bytes in memory, estimated from what is in use.
-    package var bytes: Int
-
-    package init(rows: Int, keys: Int, bytes: Int) {
-        self.rows = rows
-        self.keys = keys
-        self.bytes = bytes
-    }
 }
 
 /// What all snapshots have in common.

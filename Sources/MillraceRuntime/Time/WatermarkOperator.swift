@@ -41,6 +41,8 @@ public final class WatermarkOperator: Operator {
     private var allIdleSince: (wall: Int64, watermark: Int64)?
     /// Wall clock, microseconds, at which `tick` has something to do; nil: not before the next record.
     public private(set) var nextDeadline: Int64?
+    /// An operator behind goes by each partition's own time.
+    private lazy var marksPartitions = !isSequential && wantsPartitionTimes
     private let selection = RowSelection()
     private let rowtimeName: String
     /// The minimum over the active partitions; it goes back when one returns late, `combined` does not.
@@ -110,6 +112,8 @@ public final class WatermarkOperator: Operator {
         allIdleSince = nil
         lookAtOthers()
         var rejected = false
+        let marksPartitions = marksPartitions
+        if marksPartitions { metadata.usePartitionWatermarks() }
         for row in 0..<batch.count {
             let origin = metadata.origins[row]
             metadata.watermarks[row] = combined
@@ -117,6 +121,9 @@ public final class WatermarkOperator: Operator {
             if !isSequential, let records, origin >= 0 { index = Int(records.partition[Int(origin)]) }
             if index >= partitions.count { setPartitionCount(index + 1) }
             partitions[index].lastRecord = now
+            if marksPartitions {
+                metadata.partitionWatermarks![row] = max(combined, partitions[index].watermark)
+            }
             if !rowtime.allValid, rowtime.states[row] != CellState.valid {
                 if !rejected {
                     rejected = true
@@ -160,7 +167,14 @@ public final class WatermarkOperator: Operator {
         if usesClock { schedule(now) }
         publish()
         try emit(rejected ? selection.apply(batch) : batch, context: context)
+        try announcePartitions(context)
         try announce(context)
+    }
+
+    private func announcePartitions(_ context: ShardContext) throws(Diagnostic) {
+        guard marksPartitions else { return }
+        try advance(
+            partitionsTo: partitions.map { $0.isReplaying ? EventTime.none : $0.watermark }, context: context)
     }
 
     /// The input's own end; anything before it is this operator's to say.
@@ -343,6 +357,7 @@ public final class WatermarkOperator: Operator {
         own = self.replaying > 0 ? combined : EventTime.none
         slowest = -1
         restore(emittedWatermark: combined, port: 0)
+        if marksPartitions { restore(partitionWatermarks: partitions.map(\.watermark)) }
     }
 
     /// The reader of `partition` has come to its stored position. Needed where the last applied record gave no row.
@@ -374,6 +389,7 @@ public final class WatermarkOperator: Operator {
         combine()
         publish()
         if usesClock { nextDeadline = .min }
+        try announcePartitions(context)
         try announce(context)
     }
 }

@@ -4,7 +4,7 @@ public import MillraceCore
 ///
 /// Rows of a session wait until the watermark has passed its end, for a later row may make it longer; they leave in order of
 /// arrival. A row whose session has ended is late. Nothing is kept for a restart: for input that is read once.
-public final class SessionAssignOperator: Operator {
+public final class SessionAssignOperator: Operator, SizedOperator {
     private struct Session {
         var start: Int64
         var end: Int64
@@ -40,6 +40,11 @@ public final class SessionAssignOperator: Operator {
                 Column(.timestamp(precision: 3)), Column(.timestamp(precision: 3)), Column(time),
             ])
         super.init(object: object)
+    }
+
+    /// Rows that wait for the end of their session.
+    package var stateSize: StateSize {
+        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.keyBytes + rows.rowBytes)
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {

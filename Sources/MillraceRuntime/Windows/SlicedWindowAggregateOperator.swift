@@ -6,7 +6,7 @@ public import MillraceCore
 /// does, for input that is read once: rows fold into a slice; with pre-aggregation into a part of it, which joins the slice
 /// whenever a window that has parts closes; slices merge into windows. Lateness, and what else a window gives, is as in
 /// `WindowAggregateOperator`.
-public final class SlicedWindowAggregateOperator: Operator {
+public final class SlicedWindowAggregateOperator: Operator, SizedOperator {
     private let plan: WindowAggregatePlan
     private let slicing: WindowSlicing
     private let limits: Limits
@@ -65,6 +65,13 @@ public final class SlicedWindowAggregateOperator: Operator {
     }
 
     private static func divisor(_ a: Int64, _ b: Int64) -> Int64 { b == 0 ? a : divisor(b, a % b) }
+
+    /// Rows: (slice, key) groups, those of pre-aggregation too.
+    package var stateSize: StateSize {
+        StateSize(
+            rows: groups, keys: keys.count,
+            bytes: store.usedBytes + keys.keyBytes + groups * (pool.stride + OpenWindow.groupBytes))
+    }
 
     public override var emittedThrough: Int64 { newestEmitted }
 

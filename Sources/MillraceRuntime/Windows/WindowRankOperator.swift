@@ -4,7 +4,7 @@ public import MillraceCore
 /// group in order of first arrival. Also Top-N and deduplication within windows, with the plan's `last`.
 ///
 /// A row whose window has closed is late; the copies of one record in overlapping windows count as one row.
-public final class WindowRankOperator: Operator {
+public final class WindowRankOperator: Operator, SizedOperator {
     /// Rows of one window with equal keys.
     private final class Group {
         let key: Int32
@@ -57,6 +57,11 @@ public final class WindowRankOperator: Operator {
 
     /// Rows that are kept now.
     public var keptRows: Int { rows.count }
+
+    /// Rows that may still get a rank.
+    package var stateSize: StateSize {
+        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.keyBytes + rows.rowBytes)
+    }
 
     public override var emittedThrough: Int64 { newestEmitted }
 
