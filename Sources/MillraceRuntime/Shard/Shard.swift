@@ -409,12 +409,14 @@ public final class Shard {
             each.watch(in: loop)
             if let deadline = each.session.deadline { timeout = min(timeout, deadline - now) }
         }
-        for timer in timers {
+        // Until the flush is done, neither time nor sources move.
+        let awaitsFlush = commits.awaitsFlush
+        for timer in timers where !awaitsFlush {
             if let deadline = timer.nextDeadline { timeout = min(timeout, deadline - context.clock.wallMicroseconds()) }
         }
         inputs.forEachBorrowed { input in
             guard !input.isFinished else { return }
-            timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack))
+            if !awaitsFlush { timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack)) }
             // A held-back shard must not spin on the source that it does not read.
             if isHeldBack { loop.forget(input.source.descriptor) } else { loop.watch(input.source.descriptor) }
         }
