@@ -35,6 +35,7 @@ final class KeyTimeline {
     subscript(position: Int) -> Entry { entries[position - base] }
 
     func append(_ entry: Entry) { entries.append(entry) }
+    func reserve(_ count: Int) { entries.reserveCapacity(count) }
 
     /// Moves the rows from `position` on one further. `firsts` are the caller's to correct.
     func insert(_ entry: Entry, at position: Int) { entries.insert(entry, at: position - base) }

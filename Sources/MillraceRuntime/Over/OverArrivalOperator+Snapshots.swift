@@ -64,7 +64,9 @@ extension OverArrivalOperator: StatefulOperator {
             guard let key = reader.read({ keys.intern(from: &$0) }) else { break }
             let timeline = begin(key)
             var time: Int64 = 0
-            for _ in 0..<reader.count() where !reader.isDamaged {
+            let count = reader.count()
+            if count < snapshot.count { timeline.reserve(count) }
+            for _ in 0..<count where !reader.isDamaged {
                 time = time &+ reader.signed()
                 timeline.append(KeyTimeline.Entry(time: time, slot: rows.insert(from: &reader)))
             }
