@@ -126,7 +126,7 @@ final class LogicalNode {
         case sort(SortPlan)
         case limit(offset: Int, count: Int)
         /// The same over a stream: a change for every row.
-        case updatingAggregate(keys: [Int], aggregates: [AggregateCall])
+        case updatingAggregate(keys: [Int], aggregates: [AggregateCall], ttlMilliseconds: Int64?)
         case union
         case sink(SinkPlan)
     }
