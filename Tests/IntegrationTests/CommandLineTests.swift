@@ -1,4 +1,5 @@
 import Foundation
+import MillracePostgres
 import Testing
 
 extension IntegrationTests {

@@ -31,4 +31,5 @@ final class ReplayObserver: ShardObserver {
     func committed(rows: Int, latencies: [Int64]) {}
     func advanced(source: Int, watermark: Int64) {}
     func finished(source: Int) {}
+    func holds(_ state: [OperatorState], shard: Int) {}
 }
