@@ -21,6 +21,15 @@ struct GraphBuilder {
     private var sessions: [any SinkSession] = []
     private var lookups: [any LookupTable] = []
     private var postgres: PostgresSession?
+    private var kafka: KafkaCheckpointSession?
+    private var outboxes: [KafkaOutbox] = []
+
+    /// What keeps the positions, if anything does, and what has to be opened with it.
+    struct Stores {
+        var postgres: PostgresSession?
+        var kafka: KafkaCheckpointSession?
+        var outboxes: [KafkaOutbox]
+    }
 
     init(
         plan: ExecutionPlan, models: ModelStore, options: PipelineOptions, shard: Int, shards: Int,
@@ -35,8 +44,7 @@ struct GraphBuilder {
         self.shards = shards
     }
 
-    /// - Returns: the graph, and the PostgreSQL session that keeps the positions if there is a PostgreSQL sink.
-    mutating func build() throws(Diagnostic) -> (graph: ShardGraph, store: PostgresSession?) {
+    mutating func build() throws(Diagnostic) -> (graph: ShardGraph, stores: Stores) {
         try openPostgres()
         for index in plan.nodes.indices { operators.append(try makeOperator(index)) }
         for (index, node) in plan.nodes.enumerated() {
@@ -55,6 +63,7 @@ struct GraphBuilder {
         }
         if let postgres {
             let sources = Dictionary(uniqueKeysWithValues: inputs.map { ($0.index, $0.source) })
+            postgres.outboxes = outboxes
             postgres.partition = { source, partition in
                 guard let partitions = sources[source]?.partitions, partitions.indices.contains(partition) else {
                     return nil
@@ -64,7 +73,9 @@ struct GraphBuilder {
         }
         let windows = operators.compactMap { $0 as? WindowAggregateOperator }
         var graph = ShardGraph(
-            inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups,
+            // At the end what waits for the database goes first, so that it can still be told.
+            inputs: inputs, operators: operators, sessions: outboxes + sessions, checkpoint: postgres ?? kafka,
+            lookups: lookups,
             exchange: try exchange.map { exchange throws(Diagnostic) in
                 try ExchangeMember(exchange, shard: shard, windows: windows)
             })
@@ -77,7 +88,7 @@ struct GraphBuilder {
             postgres?.stateOperators.append(StateRecovery.name(of: index, in: plan))
         }
         graph.shard = shard
-        return (graph, postgres)
+        return (graph, Stores(postgres: postgres, kafka: kafka, outboxes: outboxes))
     }
 
     // MARK: Sources
@@ -230,11 +241,29 @@ struct GraphBuilder {
             )
         }
         let session = try PostgresConnector.makeSinkSession(
-            sinks: sinks, shard: shard, limits: options.limits, clock: options.clock, log: options.log)
+            sinks: sinks, shard: shard,
+            mayCommitAsynchronously: !plan.sinks.contains(where: KafkaConnector.isExactlyOnce),
+            limits: options.limits, clock: options.clock, log: options.log)
         session.sourceNames = plan.sources.map(\.name)
         session.errorPolicies = plan.sources.map(\.errors)
         postgres = session
         sessions.append(session)
+    }
+
+    private mutating func makeTransactionalSink(_ sink: SinkPlan) throws(Diagnostic) -> any Sink {
+        guard postgres == nil else {
+            let outbox = try KafkaConnector.makeOutbox(
+                plan: sink, pipeline: plan.name, clock: options.clock, log: options.log, shard: shard)
+            outboxes.append(outbox)
+            return try outbox.makeSink(sink, formats: formats, shard: shard)
+        }
+        if let kafka { return try kafka.makeSink(sink, formats: formats, shard: shard) }
+        let session = try KafkaConnector.makeCheckpointSession(
+            plan: sink, pipeline: plan.name, limits: options.limits, clock: options.clock, log: options.log,
+            shard: shard)
+        kafka = session
+        sessions.append(session)
+        return try session.makeSink(sink, formats: formats, shard: shard)
     }
 
     private mutating func makeSink(_ sink: SinkPlan) throws(Diagnostic) -> any Sink {
@@ -242,6 +271,8 @@ struct GraphBuilder {
         case "postgres":
             guard let postgres else { throw Diagnostic("no PostgreSQL session", fault: .bug) }
             return try PostgresConnector.makeSink(sink, in: postgres)
+        case "kafka" where KafkaConnector.isExactlyOnce(sink):
+            return try makeTransactionalSink(sink)
         case "kafka":
             let made = try KafkaConnector.makeSink(
                 plan: sink, formats: formats, limits: options.limits, log: options.log, shard: shard)

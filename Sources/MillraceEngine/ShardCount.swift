@@ -12,6 +12,10 @@ enum ShardCount {
         if plan.sources.contains(where: { !$0.isStatic && $0.lookupKeys == nil && $0.connector != "kafka" }) {
             return (1, "only Kafka topics are split by partition")
         }
+        // What the shards tell one another of their windows has no place among the offsets of a consumer group.
+        if plan.positions == .kafka, exchange(plan, shards: wanted) != nil {
+            return (1, "windows run on one shard when Kafka keeps the positions")
+        }
         for index in plan.nodes.indices {
             if let reason = obstacle(plan, index) { return (1, reason) }
         }

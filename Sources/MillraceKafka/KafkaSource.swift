@@ -120,7 +120,10 @@ public final class KafkaSource: Source {
         slots.deallocate()
     }
 
-    static func makeClient(_ properties: KafkaProperties, object: String, log: Log) throws(Diagnostic) -> KafkaClient {
+    /// - Parameter group: instead of the table's own, to read what transactions have committed in it.
+    static func makeClient(
+        _ properties: KafkaProperties, object: String, log: Log, group: String? = nil
+    ) throws(Diagnostic) -> KafkaClient {
         var settings: [(name: String, value: String)] = [
             // Measured for latency, see the notes on the hot path; the user's own values win.
             ("socket.nagle.disable", "true"), ("fetch.min.bytes", "1"),
@@ -132,10 +135,11 @@ public final class KafkaSource: Source {
         ]
         settings += properties.values.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
         settings += [
-            ("bootstrap.servers", properties.bootstrap), ("group.id", properties.groupID),
+            ("bootstrap.servers", properties.bootstrap), ("group.id", group ?? properties.groupID),
             ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("enable.partition.eof", "true"),
             ("auto.offset.reset", properties.offsetReset ?? "error"), ("allow.auto.create.topics", "false"),
         ]
+        if group != nil { settings.append(("isolation.level", "read_committed")) }
         var optional: [(name: String, value: String)] = []
         // Known from librdkafka 2.2 on; its default caps a fast reader at 100,000 records a second.
         if properties.values["fetch.queue.backoff.ms"] == nil { optional.append(("fetch.queue.backoff.ms", "10")) }

@@ -86,6 +86,8 @@ final class MillraceProcess {
         _ = poll(0)
     }
 
+    func pause() { if isRunning { _ = Foundation.kill(id, SIGSTOP) } }
+    func resume() { _ = Foundation.kill(id, SIGCONT) }
     func interrupt() { if isRunning { _ = Foundation.kill(id, SIGINT) } }
     func terminate() { if isRunning { _ = Foundation.kill(id, SIGTERM) } }
 

@@ -49,7 +49,7 @@ public final class Shard {
         sessions = graph.sessions.map { ShardSession($0) }
         states = StateReporter(graph.operators)
         rejections = RejectionLog(
-            isKept: graph.checkpoint != nil || graph.sessions.contains(where: \.keepsDeadLetters))
+            isKept: graph.sessions.contains(where: \.keepsDeadLetters))
         commits = CommitQueue(
             sources: streams.map(\.plan.name), sessions: sessions,
             checkpoint: sessions.first { $0.session === graph.checkpoint })
