@@ -5,7 +5,7 @@ internal import MillraceModels
 struct RemotePlacement {
     /// Which of the plan's remote models, from 0.
     let number: Int
-    /// No state before it and none behind it.
+    /// No state before it and none behind it, and PostgreSQL keeps positions: Kafka has no place for two of a partition.
     let storesPositions: Bool
     /// No state behind it.
     let skipsReplayed: Bool
@@ -21,7 +21,7 @@ struct RemotePlacement {
             nodes.allSatisfy { RemotePlacement.keepsNothing(plan.nodes[$0]) && !remote.contains($0) }
         }
         skipsReplayed = isFree(behind)
-        storesPositions = skipsReplayed && isFree(before)
+        storesPositions = skipsReplayed && isFree(before) && plan.sinks.contains { $0.connector == "postgres" }
     }
 
     /// A node that treats each row for itself and passes it on at once.
