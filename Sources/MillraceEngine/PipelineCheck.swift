@@ -8,9 +8,10 @@ internal import MillraceRuntime
 public enum PipelineCheck {
     /// Loads every model and compares its signature with the SQL.
     public static func models(_ plan: ExecutionPlan, baseDirectory: String) -> [Diagnostic] {
-        ModelStore.uses(of: plan).compactMap { use in
+        let store = ModelStore(plan, baseDirectory: baseDirectory)
+        return store.uses.compactMap { use in
             do throws(Diagnostic) {
-                _ = try use.read(baseDirectory: baseDirectory)
+                _ = try store.read(use)
                 return nil
             } catch {
                 return error

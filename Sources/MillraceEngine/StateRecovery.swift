@@ -42,7 +42,9 @@ struct StateRecovery {
     static func isImplemented(_ node: PlanNode) -> Bool {
         switch node.kind {
         case .over(let over): over.isOnArrival
-        case .windowAggregate(let aggregate): aggregate.emit == nil
+        case .windowAggregate: true
+        case .updatingAggregate, .topN, .streamJoin, .windowRank, .sessionAssign, .limit, .processingTime: true
+        case .sort(let sort): sort.timeColumn != nil
         default: false
         }
     }

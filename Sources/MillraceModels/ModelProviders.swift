@@ -215,8 +215,16 @@ public enum ModelProviders {
         let runtime = options["runtime"]?.lowercased() ?? "auto"
         let nullFails = options["nulls"]?.lowercased() == "error"
         var reason: String?
-        if runtime != "onnxruntime" {
-            switch OnnxTrees.recognize(bytes, names: featureNames, signedNames: signedNames, declared: declaredInputs) {
+        let file: OnnxFile?
+        do throws(ModelFileFault) {
+            file = try OnnxFile(bytes)
+        } catch {
+            // What ONNX Runtime makes of it is the answer.
+            file = nil
+            if case .damaged(let what) = error { reason = what }
+        }
+        if runtime != "onnxruntime", let file {
+            switch OnnxTrees.recognize(file, names: featureNames, signedNames: signedNames, declared: declaredInputs) {
             case .trees(let ensemble, let interface):
                 guard featureNames.isEmpty || featureNames.count == interface.inputs.count else {
                     throw Diagnostic(
@@ -236,6 +244,7 @@ public enum ModelProviders {
         }
         return try OnnxModel(
             path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label, version: version,
-            featureNames: featureNames, signedNames: signedNames, nullFails: nullFails, declaredInputs: declaredInputs)
+            fileFacts: file?.facts ?? [], featureNames: featureNames, signedNames: signedNames, nullFails: nullFails,
+            declaredInputs: declaredInputs)
     }
 }

@@ -63,7 +63,7 @@ public final class Shard {
             checkpoint: sessions.first { $0.session === graph.checkpoint })
         keeper =
             if let session = graph.checkpoint as? any StateSession, !graph.stateful.isEmpty {
-                StateKeeper(graph.stateful, session)
+                StateKeeper(graph.stateful, session, pace: graph.statePace)
             } else {
                 nil
             }
@@ -100,7 +100,7 @@ public final class Shard {
     /// The parts of `run`, for tests that run several shards by turns on one thread.
     package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
         context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
-        try keeper?.restore()
+        try restoreState()
         try loadStaticTables()
         try start(from: positions)
     }
@@ -135,6 +135,21 @@ public final class Shard {
     }
 
     // MARK: Start
+
+    private func restoreState() throws(Diagnostic) {
+        guard let keeper else { return }
+        let begin = context.clock.monotonicMicroseconds()
+        let bytes = try keeper.restore()
+        guard bytes > 0 else { return }
+        let took = context.clock.monotonicMicroseconds() - begin
+        let sizes = graph.stateful.map(\.stateSize)
+        context.log(
+            .info, "state was read back",
+            [
+                "stored_bytes": String(bytes), "keys": String(sizes.reduce(0) { $0 + $1.keys }),
+                "rows": String(sizes.reduce(0) { $0 + $1.rows }), "milliseconds": String(took / 1000),
+            ])
+    }
 
     private func loadStaticTables() throws(Diagnostic) {
         for i in inputs.indices where inputs[i].plan.isStatic {
@@ -487,7 +502,9 @@ public final class Shard {
             each.watch(in: loop)
             if let deadline = each.session.deadline { timeout = min(timeout, deadline - now) }
         }
-        for timer in timers {
+        // Until the flush is done, neither time nor sources move.
+        let awaitsFlush = commits.awaitsFlush
+        for timer in timers where !awaitsFlush {
             if let deadline = timer.nextDeadline { timeout = min(timeout, deadline - context.clock.wallMicroseconds()) }
         }
         for remote in remotes {
@@ -501,7 +518,7 @@ public final class Shard {
                 return
             }
             let isHeldBack = isHeldBack || isFull(input)
-            timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack))
+            if !awaitsFlush { timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack)) }
             // A held-back shard must not spin on the source that it does not read.
             if isHeldBack { loop.forget(input.source.descriptor) } else { loop.watch(input.source.descriptor) }
         }

@@ -29,6 +29,7 @@ public struct ShardGraph {
     public var lookups: [any LookupTable]
     /// Operators whose state the checkpoint stores, in the order of the names that it was told.
     package var stateful: [any StatefulOperator] = []
+    package var statePace = StatePace()
     /// The shard's number.
     public var shard = 0
     /// The shard's place among several that aggregate over windows together; nil: it needs none.
