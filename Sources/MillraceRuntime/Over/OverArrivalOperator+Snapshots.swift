@@ -10,7 +10,8 @@ extension OverArrivalOperator: StatefulOperator {
     package var stateSize: StateSize {
         StateSize(
             rows: keptRows, keys: keptKeys,
-            bytes: store.usedBytes + keys.tableBytes + rows.slotBytes + keptRows * MemoryLayout<KeyTimeline.Entry>.stride
+            bytes: store.usedBytes + keys.tableBytes + rows.slotBytes + keptRows
+                * MemoryLayout<KeyTimeline.Entry>.stride
                 + keptKeys * keyBytes)
     }
 
