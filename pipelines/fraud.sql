@@ -5,7 +5,8 @@
 -- Topic `transactions`: one JSON object a transaction, all of one account in one partition, for example
 --   {"account":"acct-0113","event_ms":1735689984949,"amount":46.96,"merchant_category":"restaurant","country":"KR",
 --    "card_present":1}
--- Alerts go to the topic `fraud_alerts`, too, which must exist.
+-- Alerts go to the topic `fraud_alerts`, too, which must exist; each once for consumers with isolation.level read_committed.
+-- A broker without transactions takes --set delivery=at-least-once.
 
 -- A row is answered at once, with what has come before it; the watermark only says which history is old enough to forget.
 SET 'over.emit' = 'on-arrival';
@@ -181,6 +182,7 @@ CREATE TABLE alert_messages (
     'connector' = 'kafka',
     'topic' = 'fraud_alerts',
     'properties.bootstrap.servers' = '${bootstrap:-localhost:9092}',
+    'sink.delivery-guarantee' = '${delivery:-exactly-once}',
     'format' = 'json'
 );
 

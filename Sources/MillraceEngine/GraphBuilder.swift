@@ -14,6 +14,8 @@ struct GraphBuilder {
     let shards: Int
     /// What the shards of a plan with window aggregates share; nil on one shard.
     let exchange: Exchange?
+    /// What takes the place of the sinks; nil in a run.
+    let replay: ReplayEnds?
     private let recovery: StateRecovery
     private let formats = Formats()
 
@@ -21,12 +23,22 @@ struct GraphBuilder {
     private var sessions: [any SinkSession] = []
     private var lookups: [any LookupTable] = []
     private var postgres: PostgresSession?
+    private var kafka: KafkaCheckpointSession?
+    private var outboxes: [KafkaOutbox] = []
+
+    /// What keeps the positions, if anything does, and what has to be opened with it.
+    struct Stores {
+        var postgres: PostgresSession?
+        var kafka: KafkaCheckpointSession?
+        var outboxes: [KafkaOutbox]
+    }
 
     init(
         plan: ExecutionPlan, models: ModelStore, options: PipelineOptions, shard: Int, shards: Int,
-        exchange: Exchange?
+        exchange: Exchange?, replay: ReplayEnds? = nil
     ) {
         self.exchange = exchange
+        self.replay = replay
         self.plan = plan
         recovery = StateRecovery(plan)
         self.models = models
@@ -35,14 +47,13 @@ struct GraphBuilder {
         self.shards = shards
     }
 
-    /// - Returns: the graph, and the PostgreSQL session that keeps the positions if there is a PostgreSQL sink.
-    mutating func build() throws(Diagnostic) -> (graph: ShardGraph, store: PostgresSession?) {
-        try openPostgres()
+    mutating func build() throws(Diagnostic) -> (graph: ShardGraph, stores: Stores) {
+        if replay == nil { try openPostgres() }
         for index in plan.nodes.indices { operators.append(try makeOperator(index)) }
         for (index, node) in plan.nodes.enumerated() {
             for (port, input) in node.inputs.enumerated() { operators[input].connect(to: operators[index], port: port) }
         }
-        if let path = plan.settings["dead-letter.path"] {
+        if replay == nil, let path = plan.settings["dead-letter.path"] {
             sessions.append(
                 try FilesConnectors.makeDeadLetterFile(path: Path.resolve(path, from: options.baseDirectory)))
         }
@@ -55,6 +66,7 @@ struct GraphBuilder {
         }
         if let postgres {
             let sources = Dictionary(uniqueKeysWithValues: inputs.map { ($0.index, $0.source) })
+            postgres.outboxes = outboxes
             postgres.partition = { source, partition in
                 guard let partitions = sources[source]?.partitions, partitions.indices.contains(partition) else {
                     return nil
@@ -64,7 +76,9 @@ struct GraphBuilder {
         }
         let windows = operators.compactMap { $0 as? WindowAggregateOperator }
         var graph = ShardGraph(
-            inputs: inputs, operators: operators, sessions: sessions, checkpoint: postgres, lookups: lookups,
+            // At the end what waits for the database goes first, so that it can still be told.
+            inputs: inputs, operators: operators, sessions: outboxes + sessions, checkpoint: postgres ?? kafka,
+            lookups: lookups,
             exchange: try exchange.map { exchange throws(Diagnostic) in
                 try ExchangeMember(exchange, shard: shard, windows: windows)
             })
@@ -77,7 +91,7 @@ struct GraphBuilder {
             postgres?.stateOperators.append(StateRecovery.name(of: index, in: plan))
         }
         graph.shard = shard
-        return (graph, postgres)
+        return (graph, Stores(postgres: postgres, kafka: kafka, outboxes: outboxes))
     }
 
     // MARK: Sources
@@ -89,11 +103,17 @@ struct GraphBuilder {
         let watermark = plan.watermarkNode(behind: head).flatMap { operators[$0] as? WatermarkOperator }
         if let exchange { watermark?.share(exchange.time[index], shard: shard) }
         return ShardGraph.Input(
-            plan: source, index: index, source: try makeSource(source), head: operators[head], watermark: watermark)
+            plan: source, index: index, source: try makeSource(source, index: index), head: operators[head],
+            watermark: watermark)
     }
 
-    private func makeSource(_ source: SourcePlan) throws(Diagnostic) -> any Source {
+    private func makeSource(_ source: SourcePlan, index: Int) throws(Diagnostic) -> any Source {
         switch source.connector {
+        case "kafka" where replay?.stream == index:
+            return ReplaySource(
+                try KafkaConnector.makeSource(
+                    plan: source, formats: formats, limits: options.limits, clock: options.clock, log: options.log,
+                    partitions: replay?.partitions))
         case "kafka":
             return try KafkaConnector.makeSource(
                 plan: source, formats: formats, limits: options.limits, clock: options.clock, log: options.log,
@@ -164,6 +184,15 @@ struct GraphBuilder {
             }
         case .finalRows: return FinalRowsOperator(input(0), object: node.object, limits: options.limits)
         case .predict(let predict):
+            if let remote = models.remote(predict.model) {
+                let model = plan.models[predict.model]
+                let place = RemotePlacement(of: index, in: plan)
+                return try RemotePredictOperator(
+                    predict, input: input(0), model: remote, inputs: model.inputs, outputs: model.outputs,
+                    skipsReplayed: place.skipsReplayed, storesPositions: place.storesPositions, index: place.number,
+                    monitor: models.monitors[predict.model], object: node.object, limits: options.limits,
+                    clock: options.clock, log: options.log)
+            }
             return PredictOperator(
                 predict, input: input(0), model: plan.models[predict.model],
                 lanes: try models.lanes(
@@ -212,8 +241,11 @@ struct GraphBuilder {
             let required = sink.schema.fields.enumerated().filter { _, field in
                 sink.connector != "postgres" && (!field.isNullable || sink.primaryKey.contains(field.name))
             }
+            let end: any Sink
+            if let replay { end = replay.sinks[index] } else { end = try makeSink(sink) }
             return SinkOperator(
-                sink: try makeSink(sink), required: required.map { ($0.offset, $0.element.name) }, object: sink.name)
+                sink: end,
+                required: required.map { ($0.offset, $0.element.name) }, object: sink.name)
         }
     }
 
@@ -230,11 +262,29 @@ struct GraphBuilder {
             )
         }
         let session = try PostgresConnector.makeSinkSession(
-            sinks: sinks, shard: shard, limits: options.limits, clock: options.clock, log: options.log)
+            sinks: sinks, shard: shard,
+            mayCommitAsynchronously: !plan.sinks.contains(where: KafkaConnector.isExactlyOnce),
+            limits: options.limits, clock: options.clock, log: options.log)
         session.sourceNames = plan.sources.map(\.name)
         session.errorPolicies = plan.sources.map(\.errors)
         postgres = session
         sessions.append(session)
+    }
+
+    private mutating func makeTransactionalSink(_ sink: SinkPlan) throws(Diagnostic) -> any Sink {
+        guard postgres == nil else {
+            let outbox = try KafkaConnector.makeOutbox(
+                plan: sink, pipeline: plan.name, clock: options.clock, log: options.log, shard: shard)
+            outboxes.append(outbox)
+            return try outbox.makeSink(sink, formats: formats, shard: shard)
+        }
+        if let kafka { return try kafka.makeSink(sink, formats: formats, shard: shard) }
+        let session = try KafkaConnector.makeCheckpointSession(
+            plan: sink, pipeline: plan.name, limits: options.limits, clock: options.clock, log: options.log,
+            shard: shard)
+        kafka = session
+        sessions.append(session)
+        return try session.makeSink(sink, formats: formats, shard: shard)
     }
 
     private mutating func makeSink(_ sink: SinkPlan) throws(Diagnostic) -> any Sink {
@@ -242,6 +292,8 @@ struct GraphBuilder {
         case "postgres":
             guard let postgres else { throw Diagnostic("no PostgreSQL session", fault: .bug) }
             return try PostgresConnector.makeSink(sink, in: postgres)
+        case "kafka" where KafkaConnector.isExactlyOnce(sink):
+            return try makeTransactionalSink(sink)
         case "kafka":
             let made = try KafkaConnector.makeSink(
                 plan: sink, formats: formats, limits: options.limits, log: options.log, shard: shard)

@@ -18,10 +18,11 @@ public final class Pipeline: Sendable {
 
     private struct State {
         var shards: [ShardHandle] = []
-        var threads: [ShardThread] = []
+        var threads: [NamedThread] = []
         var running = 0
         var isStopping = false
         var failure: Diagnostic?
+        var loader: ModelLoader?
     }
 
     /// What other threads may do with a shard: ask it to stop.
@@ -48,36 +49,34 @@ public final class Pipeline: Sendable {
     ///
     /// - Throws: whatever is wrong with models, database, topics or files at the start.
     public func start() throws(Diagnostic) {
-        if let refused = PipelineCheck.promises(plan).first { throw refused }
+        if let refused = (PipelineCheck.options(plan) + PipelineCheck.promises(plan)).first { throw refused }
         let models = ModelStore(plan, baseDirectory: options.baseDirectory)
         try models.load()
         let (count, reason) = ShardCount.decide(plan, wanted: options.shards)
         if let reason { options.log(.info, "running on one shard", ["reason": reason]) }
-        var handovers: [Handover] = []
-        var positions: [SourceName: [SourcePosition]] = [:]
-        var epoch: Int64 = 0
+        var shards: [Shard] = []
+        var takeover = Takeover(plan: plan, options: options)
         let exchange = ShardCount.exchange(plan, shards: count)
         for index in 0..<count {
             var builder = GraphBuilder(
                 plan: plan, models: models, options: options, shard: index, shards: count, exchange: exchange)
-            let (graph, store) = try builder.build()
-            if index == 0 {
-                positions =
-                    try store?.open(
-                        pipeline: plan.name, fingerprint: Explain.fingerprint(plan), planText: Explain.planText(plan),
-                        resetState: options.resetState) ?? [:]
-                epoch = store?.epoch ?? 0
-            } else {
-                try store?.join(pipeline: plan.name, epoch: epoch)
-            }
+            let (graph, stores) = try builder.build()
+            try takeover.add(stores)
             let context = ShardContext(clock: options.clock, limits: options.limits, log: options.log)
-            store?.context = context
-            store?.onRefusal = { [metrics] letter in metrics.rejected(letter) }
-            handovers.append(
-                Handover(shard: Shard(graph: graph, context: context, observer: metrics), positions: positions))
+            stores.postgres?.context = context
+            stores.postgres?.onRefusal = { [metrics] letter in metrics.rejected(letter) }
+            shards.append(Shard(graph: graph, context: context, observer: metrics))
         }
-        launch(handovers)
+        let positions = try takeover.finish()
+        metrics.observeModels { models.status }
+        let loader = ModelLoader(models, log: options.log, clock: options.clock)
+        state.withLock { $0.loader = loader }
+        launch(shards.map { Handover(shard: $0, positions: positions) })
+        loader.start()
     }
+
+    /// Reads the model files anew, changed or not. From any thread.
+    public func reloadModels() { state.withLock { $0.loader }?.reload() }
 
     private func launch(_ handovers: [Handover]) {
         state.withLock { state in
@@ -85,7 +84,7 @@ public final class Pipeline: Sendable {
             state.shards = handovers.map { ShardHandle(shard: $0.shard) }
         }
         let threads = handovers.enumerated().map { index, handover in
-            ShardThread(name: "millrace-\(index)", cpu: options.cpus.cpu(ofShard: index)) { [self] in
+            NamedThread(name: "millrace-\(index)", cpu: options.cpus.cpu(ofShard: index)) { [self] in
                 do throws(Diagnostic) {
                     try handover.shard.run(from: handover.positions)
                     ended(nil)
@@ -120,6 +119,7 @@ public final class Pipeline: Sendable {
     /// - Throws: the first failure of a shard.
     public func wait() throws(Diagnostic) {
         for thread in state.withLock({ $0.threads }) { thread.join() }
+        state.withLock { $0.loader }?.stop()
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 }

@@ -8,14 +8,40 @@ internal import MillraceRuntime
 public enum PipelineCheck {
     /// Loads every model and compares its signature with the SQL.
     public static func models(_ plan: ExecutionPlan, baseDirectory: String) -> [Diagnostic] {
-        ModelStore.uses(of: plan).compactMap { use in
+        let store = ModelStore(plan, baseDirectory: baseDirectory)
+        return store.uses.compactMap { use in
             do throws(Diagnostic) {
-                _ = try use.read(baseDirectory: baseDirectory)
+                _ = try store.read(use)
                 return nil
             } catch {
                 return error
             }
         }
+    }
+
+    /// What the connectors themselves say of their tables' options, beyond what the planner knows. Connects to nothing.
+    public static func options(_ plan: ExecutionPlan) -> [Diagnostic] {
+        var found: [Diagnostic] = []
+        for source in plan.sources where source.connector == "kafka" {
+            do throws(Diagnostic) { try KafkaConnector.check(plan: source) } catch { found.append(error) }
+        }
+        for sink in plan.sinks where sink.connector == "kafka" {
+            do throws(Diagnostic) {
+                try KafkaConnector.check(plan: sink, pipeline: plan.name)
+            } catch {
+                var error = error
+                if error.range.isNone { error.range = sink.range }
+                found.append(error)
+            }
+        }
+        guard found.isEmpty, plan.positions == .kafka else { return found }
+        do throws(Diagnostic) {
+            try KafkaConnector.checkTransactions(
+                sinks: plan.sinks.filter(KafkaConnector.isExactlyOnce), sources: plan.streams, pipeline: plan.name)
+        } catch {
+            found.append(error)
+        }
+        return found
     }
 
     /// What the plan asks for and this engine cannot keep its promises for. Found before anything connects.
@@ -37,7 +63,10 @@ public enum PipelineCheck {
         let node = plan.nodes[index]
         let instead: String
         if StateRecovery.isImplemented(node) {
-            instead = "Its state must be stored: remove SET 'state.snapshots' = 'off'."
+            instead =
+                plan.positions == .kafka
+                ? "Its state must be stored, which Kafka does not do: write to a PostgreSQL table, too."
+                : "Its state must be stored: remove SET 'state.snapshots' = 'off'."
         } else if node.isJoin, node.cannotBeReadAgain {
             instead =
                 "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one"

@@ -12,6 +12,10 @@ enum ShardCount {
         if plan.sources.contains(where: { !$0.isStatic && $0.lookupKeys == nil && $0.connector != "kafka" }) {
             return (1, "only Kafka topics are split by partition")
         }
+        // What the shards tell one another of their windows has no place among the offsets of a consumer group.
+        if plan.positions == .kafka, exchange(plan, shards: wanted) != nil {
+            return (1, "windows run on one shard when Kafka keeps the positions")
+        }
         for index in plan.nodes.indices {
             if let reason = obstacle(plan, index) { return (1, reason) }
         }
@@ -34,6 +38,8 @@ enum ShardCount {
         let node = plan.nodes[index]
         // An operator that is not known to work by parts needs all rows in one place.
         switch node.kind {
+        case .predict where RemotePlacement.isRemote(node, plan) && hasWindows(plan):
+            return "a model server beside a window aggregate needs one shard"
         case .source, .project, .filter, .staticJoin, .lookupJoin, .unnest, .predict, .windowAssign, .expand, .union,
             .sink:
             return nil
@@ -67,6 +73,11 @@ enum ShardCount {
         case .finalRows: return "the final rows of what changes are known on one shard only"
         case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
         }
+    }
+
+    /// What shards owe one another for a window is told by what has been read, not by what has been answered.
+    private static func hasWindows(_ plan: ExecutionPlan) -> Bool {
+        plan.nodes.contains { if case .windowAggregate = $0.kind { true } else { false } }
     }
 
     private static func readsAggregate(_ plan: ExecutionPlan, _ index: Int) -> Bool {

@@ -2,7 +2,7 @@ internal import MillraceCore
 
 /// How the state of a plan's operators survives a restart: stored in the database, or rebuilt by reading rows again.
 ///
-/// Only where a PostgreSQL sink keeps the positions. Stored is the state
+/// Stored is, where a PostgreSQL sink keeps the positions, the state
 /// - that reading again cannot rebuild, because every row of the stream may be in it, or cannot rebuild exactly;
 /// - of OVER on arrival, whose histories are long;
 /// - of windows longer than `SET 'state.replay-limit'`;
@@ -10,14 +10,14 @@ internal import MillraceCore
 struct StateRecovery {
     /// Nodes whose state is stored.
     private(set) var stored: Set<Int> = []
-    /// What `stored` would be without `SET 'state.snapshots' = 'off'`.
+    /// What `stored` would be without `SET 'state.snapshots' = 'off'`, and if Kafka, where it keeps the positions, could keep state.
     private(set) var needed: Set<Int> = []
 
     /// Milliseconds of event time that a restart may have to read again for a window.
     static let replayLimit: Int64 = 3_600_000
 
     init(_ plan: ExecutionPlan) {
-        guard plan.sinks.contains(where: { $0.connector == "postgres" }) else { return }
+        guard plan.positions != .none else { return }
         let limit = plan.settings["state.replay-limit"].flatMap(OptionValue.microseconds).map { $0 / 1000 }
         for index in plan.nodes.indices where plan.isFedByStream(index) {
             let node = plan.nodes[index]
@@ -35,7 +35,7 @@ struct StateRecovery {
         if !plan.hasUnboundedSource, needed.contains(where: { !StateRecovery.isImplemented(plan.nodes[$0]) }) {
             needed = []
         }
-        if plan.settings["state.snapshots"]?.lowercased() != "off" { stored = needed }
+        if plan.positions == .postgres, plan.settings["state.snapshots"]?.lowercased() != "off" { stored = needed }
     }
 
     /// The operator of this node can be stored.

@@ -11,7 +11,7 @@ enum OffsetQuery {
 }
 
 /// Codes that pass by themselves while a cluster settles.
-private func isTransient(_ code: rd_kafka_resp_err_t) -> Bool {
+func isTransient(_ code: rd_kafka_resp_err_t) -> Bool {
     switch code {
     case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__WAIT_COORD,
         RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
@@ -103,7 +103,7 @@ extension KafkaClient {
         }
     }
 
-    private func unknownTopic(_ name: String) -> Diagnostic {
+    func unknownTopic(_ name: String) -> Diagnostic {
         let (all, _) = requestTopics(named: nil, timeoutMilliseconds: 2_000)
         return Diagnostic(
             "unknown Kafka topic \"\(name)\"",
@@ -120,7 +120,7 @@ extension KafkaClient {
             fault: .external)
     }
 
-    private func serve() throws(Diagnostic) {
+    func serve() throws(Diagnostic) {
         serveBeforeAssignment()
         if let failure = events.failure { throw failure }
     }
@@ -236,6 +236,8 @@ struct Deadline {
 
     /// 0 when it has passed.
     var remainingMilliseconds: Int { Int(max(0, end - Deadline.now()) / 1000) }
+
+    static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
 
     private static func now() -> Int64 {
         var time = timespec()

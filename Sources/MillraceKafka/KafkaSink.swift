@@ -2,14 +2,21 @@ internal import CLibrdkafka
 public import MillraceCore
 public import MillraceRuntime
 
-/// Writes rows as Kafka messages through its session's producer.
-///
-/// Messages go out as they are written; `KafkaSinkSession.submit` only marks up to where a ticket reaches.
+/// Writes rows as Kafka messages: through its session's producer as they are written (`KafkaSinkSession`, whose `submit` only
+/// marks up to where a ticket reaches), or into the transaction that the next ticket takes (`KafkaCheckpointSession`,
+/// `KafkaOutbox`).
 public final class KafkaSink: Sink {
     private enum Partitioner { case byKey, fixed, roundRobin }
 
+    /// Where messages go: to a producer as they are written, or into the next transaction.
+    enum Output {
+        case direct(KafkaSinkSession)
+        case transaction(TransactionBuffer)
+    }
+
     private let name: String
-    private let session: KafkaSinkSession
+    private let output: Output
+    private let topics: ProducerTopics
     private let schema: Schema
     private let valueEncoder: any RowEncoder
     private let keyEncoder: (any RowEncoder)?
@@ -25,9 +32,13 @@ public final class KafkaSink: Sink {
     private let valueBuffer = ByteBuffer()
     private let keyBuffer = ByteBuffer()
 
-    init(plan: SinkPlan, session: KafkaSinkSession, formats: any FormatFactory, shard: Int) throws(Diagnostic) {
+    init(plan: SinkPlan, output: Output, formats: any FormatFactory, shard: Int) throws(Diagnostic) {
         name = plan.name
-        self.session = session
+        self.output = output
+        switch output {
+        case .direct(let session): topics = session.topics
+        case .transaction(let buffer): topics = buffer.topics
+        }
         self.shard = shard
         turn = shard
         schema = plan.schema
@@ -116,38 +127,62 @@ public final class KafkaSink: Sink {
                 reject(row, .rejectedBySink, error.message)
                 continue
             }
-            guard let handle = topicHandle(batch, row) else {
+            guard let topic = target(batch, row) else {
                 reject(row, .rejectedBySink, "metadata column \"topic\" is NULL")
                 continue
             }
-            let code = session.produce(
-                topic: handle, partition: try partition(handle), key: keyEncoder == nil ? .absent : keyBuffer.bytes,
-                value: valueBuffer.bytes, timestampMilliseconds: timestamp(batch, row), headers: headers(batch, row))
-            switch code {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: break
-            case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+            guard try send(batch, row, to: topic) else {
                 reject(row, .limitExceeded, "message of \(valueBuffer.count) bytes is longer than message.max.bytes")
+                continue
+            }
+        }
+    }
+
+    /// False for a message that is too long.
+    private func send(_ batch: ColumnBatch, _ row: Int, to topic: ProducerTopics.Topic) throws(Diagnostic) -> Bool {
+        let key = keyEncoder == nil ? ByteRef.absent : keyBuffer.bytes
+        switch output {
+        case .transaction(let buffer):
+            guard
+                buffer.append(
+                    topic: topic.name, partition: try partition(topic), key: key, value: valueBuffer.bytes,
+                    timestampMilliseconds: timestamp(batch, row))
+            else { return false }
+            if let headers = headers(batch, row) {
+                for i in headers.range where headers.names.isValid(i) {
+                    buffer.appendHeader(
+                        headers.names.refs[i], headers.values.isValid(i) ? headers.values.refs[i] : .absent)
+                }
+            }
+            return true
+        case .direct(let session):
+            let code = session.produce(
+                topic: topic, partition: try partition(topic), key: key, value: valueBuffer.bytes,
+                timestampMilliseconds: timestamp(batch, row), headers: headerList(batch, row))
+            switch code {
+            case RD_KAFKA_RESP_ERR_NO_ERROR: return true
+            case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE: return false
             default:
                 throw Diagnostic("could not write to Kafka sink \"\(name)\": \(describe(code))", fault: .external)
             }
         }
     }
 
-    private func topicHandle(_ batch: ColumnBatch, _ row: Int) -> KafkaSinkSession.Topic? {
+    private func target(_ batch: ColumnBatch, _ row: Int) -> ProducerTopics.Topic? {
         if let topicColumn, batch.columns[topicColumn].isValid(row) {
-            return session.topic(batch.columns[topicColumn].refs[row].text)
+            return topics[batch.columns[topicColumn].refs[row].text]
         }
-        return topic.map(session.topic)
+        return topic.map { topics[$0] }
     }
 
     /// -1 lets librdkafka choose by key (murmur2, as the Java client).
-    private func partition(_ topic: KafkaSinkSession.Topic) throws(Diagnostic) -> Int32 {
+    private func partition(_ topic: ProducerTopics.Topic) throws(Diagnostic) -> Int32 {
         switch partitioner {
         case .byKey: return -1
-        case .fixed: return Int32(shard % (try session.partitionCount(topic)))
+        case .fixed: return Int32(shard % (try topics.partitionCount(topic)))
         case .roundRobin:
             turn &+= 1
-            return Int32(turn % (try session.partitionCount(topic)))
+            return Int32(turn % (try topics.partitionCount(topic)))
         }
     }
 
@@ -157,8 +192,8 @@ public final class KafkaSink: Sink {
         return EventTime.milliseconds(fromMicroseconds: batch.columns[timestampColumn].ints[row])
     }
 
-    /// A new header list, or nil; who produces with it gives it away.
-    private func headers(_ batch: ColumnBatch, _ row: Int) -> OpaquePointer? {
+    /// The row's header names and values, and which of their cells; nil: none.
+    private func headers(_ batch: ColumnBatch, _ row: Int) -> (names: Column, values: Column, range: Range<Int>)? {
         let (column, isMap): (Column, Bool)
         if let headersColumn {
             (column, isMap) = (batch.columns[headersColumn], true)
@@ -168,11 +203,19 @@ public final class KafkaSink: Sink {
             return nil
         }
         guard column.isValid(row), column.lists[row].count > 0 else { return nil }
-        let names = isMap ? column.children[0] : column.children[0].children[0]
-        let values = isMap ? column.children[1] : column.children[0].children[1]
-        let list = rd_kafka_headers_new(Int(column.lists[row].count))
         let start = Int(column.lists[row].start)
-        for i in start..<start + Int(column.lists[row].count) where names.isValid(i) {
+        return (
+            isMap ? column.children[0] : column.children[0].children[0],
+            isMap ? column.children[1] : column.children[0].children[1],
+            start..<start + Int(column.lists[row].count)
+        )
+    }
+
+    /// A new header list, or nil; who produces with it gives it away.
+    private func headerList(_ batch: ColumnBatch, _ row: Int) -> OpaquePointer? {
+        guard let (names, values, range) = headers(batch, row) else { return nil }
+        let list = rd_kafka_headers_new(range.count)
+        for i in range where names.isValid(i) {
             let name = names.refs[i]
             let value: ByteRef? = values.isValid(i) ? values.refs[i] : nil
             name.start.withMemoryRebound(to: CChar.self, capacity: name.count) {

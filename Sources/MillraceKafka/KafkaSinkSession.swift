@@ -2,24 +2,12 @@ internal import CLibrdkafka
 public import MillraceCore
 public import MillraceRuntime
 
-/// One producer and what it still has to deliver. At least once: a ticket is durable when every message written before
+/// One producer and what it still has to deliver, outside transactions. At least once: a ticket is durable when every message written before
 /// it has been acknowledged by all in-sync replicas.
 ///
 /// The producer is idempotent and tries for ever, so an outage costs nothing but time. Positions are not kept here; the
 /// source's own group offsets are the only memory of a pipeline whose sinks are all Kafka.
 public final class KafkaSinkSession: SinkSession {
-    /// A topic handle with the number of its partitions, once asked for.
-    final class Topic {
-        let name: String
-        let raw: OpaquePointer
-        var partitions = 0
-        init(name: String, raw: OpaquePointer) {
-            self.name = name
-            self.raw = raw
-        }
-        deinit { rd_kafka_topic_destroy(raw) }
-    }
-
     /// What was written between two submits.
     private struct Section {
         var ticket: Int64
@@ -30,7 +18,7 @@ public final class KafkaSinkSession: SinkSession {
     private let client: KafkaClient
     private let limits: Limits
     private let log: Log
-    private var topics: [String: Topic] = [:]
+    let topics: ProducerTopics
     /// Submitted ones, oldest first, then the open one. Entry `i` has the tag `firstTag + i`.
     private var sections: [Section] = [Section(ticket: .max, undelivered: 0)]
     private var firstTag = 0
@@ -40,7 +28,7 @@ public final class KafkaSinkSession: SinkSession {
     private var failure: Diagnostic?
     private var isClosed = false
 
-    /// - Throws: `.user` for wrong options; `exactly-once` is not there yet.
+    /// - Throws: `.user` for wrong options.
     init(plan: SinkPlan, limits: Limits, log: Log) throws(Diagnostic) {
         name = plan.name
         self.limits = limits
@@ -51,18 +39,10 @@ public final class KafkaSinkSession: SinkSession {
             ("queue.buffering.max.messages", "10000000"), ("queue.buffering.max.kbytes", "2097151"),
             ("message.timeout.ms", "0"), ("reconnect.backoff.max.ms", "1000"),
         ]
-        switch plan.options["sink.delivery-guarantee"] ?? "at-least-once" {
-        case "at-least-once": settings += [("enable.idempotence", "true"), ("acks", "all")]
-        case "none": settings += [("acks", "1")]
-        case "exactly-once":
-            throw Diagnostic(
-                "sink \"\(plan.name)\": 'sink.delivery-guarantee' = 'exactly-once' is not supported yet",
-                at: plan.range,
-                hint: "Use 'at-least-once' (an idempotent producer), or a PostgreSQL sink for exactly once.")
-        default:
-            throw Diagnostic(
-                "option \"sink.delivery-guarantee\" of sink \"\(plan.name)\" has an unknown value", at: plan.range,
-                hint: "Use at-least-once or none.")
+        switch try DeliveryGuarantee(plan) {
+        case .atLeastOnce: settings += [("enable.idempotence", "true"), ("acks", "all")]
+        case .none: settings += [("acks", "1")]
+        case .exactlyOnce: throw Diagnostic("a sink that delivers exactly once needs transactions", fault: .bug)
         }
         let properties = try KafkaProperties(options: plan.options, table: plan.name)
         if properties.isEmbedded {
@@ -74,6 +54,7 @@ public final class KafkaSinkSession: SinkSession {
         settings += [("bootstrap.servers", properties.bootstrap)]
         let events = ClientEvents(object: "sink \"\(plan.name)\"", log: log)
         client = try KafkaClient(.producer, settings: settings, events: events)
+        topics = ProducerTopics(client)
         events.onDelivery = { [unowned self] tag, bytes, code in delivered(tag: tag, bytes: bytes, code: code) }
     }
 
@@ -81,30 +62,9 @@ public final class KafkaSinkSession: SinkSession {
 
     // MARK: For the sink
 
-    func topic(_ name: String) -> Topic {
-        if let known = topics[name] { return known }
-        let new = Topic(name: name, raw: rd_kafka_topic_new(client.raw, name, nil))
-        topics[name] = new
-        return new
-    }
-
-    /// How many partitions the topic has; asked once, waiting at most 10 s.
-    func partitionCount(_ topic: Topic) throws(Diagnostic) -> Int {
-        if topic.partitions == 0 {
-            let (found, _) = client.requestTopics(named: topic.name, timeoutMilliseconds: 10_000)
-            guard let count = found?[topic.name]?.count, count > 0 else {
-                throw Diagnostic(
-                    "could not learn the partitions of Kafka topic \"\(topic.name)\" for sink \"\(name)\"",
-                    hint: "Check that the topic exists and the brokers run.", fault: .external)
-            }
-            topic.partitions = count
-        }
-        return topic.partitions
-    }
-
     /// Hands one message to the producer, which copies it; takes `headers` over.
     func produce(
-        topic: Topic, partition: Int32, key: ByteRef, value: ByteRef, timestampMilliseconds: Int64,
+        topic: ProducerTopics.Topic, partition: Int32, key: ByteRef, value: ByteRef, timestampMilliseconds: Int64,
         headers: OpaquePointer?
     ) -> rd_kafka_resp_err_t {
         let open = sections.count - 1

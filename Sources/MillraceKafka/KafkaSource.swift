@@ -93,16 +93,17 @@ public final class KafkaSource: Source {
     /// - Parameters:
     ///   - shard: this source takes its share of the partitions, see `shards`.
     ///   - shards: how many sources read the table between them.
+    ///   - partitions: those that are read; nil: all.
     /// - Throws: `.user` for options that are wrong, unknown properties, formats.
     public init(
         plan: SourcePlan, formats: any FormatFactory, limits: Limits, clock: any Clock, log: Log, shard: Int = 0,
-        shards: Int = 1
+        shards: Int = 1, partitions only: Set<Int32>? = nil
     ) throws(Diagnostic) {
         precondition(shard >= 0 && shard < shards, "shard \(shard) of \(shards)")
         name = plan.name
         scan = try ScanOptions(options: plan.options)
         properties = try KafkaProperties(options: plan.options, table: plan.name)
-        selection = TopicSelection(topics: scan.topics, pattern: scan.pattern, shard: shard, shards: shards)
+        selection = TopicSelection(topics: scan.topics, pattern: scan.pattern, shard: shard, shards: shards, only: only)
         rows = try MessageRows(plan: plan, formats: formats, limits: limits)
         self.limits = limits
         self.clock = clock
@@ -120,7 +121,10 @@ public final class KafkaSource: Source {
         slots.deallocate()
     }
 
-    static func makeClient(_ properties: KafkaProperties, object: String, log: Log) throws(Diagnostic) -> KafkaClient {
+    /// - Parameter group: instead of the table's own, to read what transactions have committed in it.
+    static func makeClient(
+        _ properties: KafkaProperties, object: String, log: Log, group: String? = nil
+    ) throws(Diagnostic) -> KafkaClient {
         var settings: [(name: String, value: String)] = [
             // Measured for latency, see the notes on the hot path; the user's own values win.
             ("socket.nagle.disable", "true"), ("fetch.min.bytes", "1"),
@@ -132,10 +136,11 @@ public final class KafkaSource: Source {
         ]
         settings += properties.values.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
         settings += [
-            ("bootstrap.servers", properties.bootstrap), ("group.id", properties.groupID),
+            ("bootstrap.servers", properties.bootstrap), ("group.id", group ?? properties.groupID),
             ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("enable.partition.eof", "true"),
             ("auto.offset.reset", properties.offsetReset ?? "error"), ("allow.auto.create.topics", "false"),
         ]
+        if group != nil { settings.append(("isolation.level", "read_committed")) }
         var optional: [(name: String, value: String)] = []
         // Known from librdkafka 2.2 on; its default caps a fast reader at 100,000 records a second.
         if properties.values["fetch.queue.backoff.ms"] == nil { optional.append(("fetch.queue.backoff.ms", "10")) }

@@ -31,7 +31,7 @@ final class PartitionDiscovery: @unchecked Sendable {
     private var known: Set<SourcePartition>
     private let mailbox = Mutex<[Found]>([])
     private let hasMail = Atomic<Bool>(false)
-    private var thread: pthread_t?
+    private var thread: NamedThread?
     private let requestTopics: () -> [String: [Int32]]
 
     /// - Parameter client: stays open until `stop` has returned.
@@ -56,28 +56,14 @@ final class PartitionDiscovery: @unchecked Sendable {
         }
     }
 
-    func start() {
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, nil,
-            { context in
-                _ = millrace_name_thread("kafka-discovery")
-                Unmanaged<PartitionDiscovery>.fromOpaque(context!).takeRetainedValue().run()
-                return nil
-            }, Unmanaged.passRetained(self).toOpaque())
-        guard result == 0 else {
-            Unmanaged.passUnretained(self).release()
-            return
-        }
-        self.thread = thread
-    }
+    func start() { thread = NamedThread(name: "kafka-discovery") { [self] in run() } }
 
     /// Ends the thread; waits for a request that is under way (at most a few seconds).
     func stop() {
         guard let thread else { return }
         var one: UInt64 = 1
         _ = write(stopDescriptor, &one, 8)
-        pthread_join(thread, nil)
+        thread.join()
         self.thread = nil
     }
 

@@ -200,10 +200,13 @@ final class LogicalNode {
         return .project(self, own + items)
     }
 
-    /// Some columns forwarded, in the given order.
-    func selecting(_ indices: [Int]) -> LogicalNode {
+    /// Some columns forwarded, in the given order, then further ones.
+    func selecting(
+        _ indices: [Int], appending items: [(name: String, expression: Expression, isNullable: Bool)] = []
+    ) -> LogicalNode {
         .project(
-            self, indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) })
+            self,
+            indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) } + items)
     }
 }
 

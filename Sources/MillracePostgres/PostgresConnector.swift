@@ -50,10 +50,14 @@ public enum PostgresConnector {
     public static func address(_ options: [String: String]) -> PostgresAddress { PostgresAddress(options: options) }
 
     /// One session a shard and database; `sinks` are those it will carry ('sink.commit' is async only if all say so).
+    ///
+    /// - Parameter mayCommitAsynchronously: false where a commit that is lost later would have been told to others already.
     public static func makeSinkSession(
-        sinks: [SinkPlan], shard: Int, limits: Limits = Limits(), clock: any Clock = SystemClock(), log: Log = .silent
+        sinks: [SinkPlan], shard: Int, mayCommitAsynchronously: Bool = true, limits: Limits = Limits(),
+        clock: any Clock = SystemClock(), log: Log = .silent
     ) throws(Diagnostic) -> PostgresSession {
-        let isAsynchronous = !sinks.isEmpty && sinks.allSatisfy { $0.options["sink.commit"] == "async" }
+        let isAsynchronous =
+            mayCommitAsynchronously && !sinks.isEmpty && sinks.allSatisfy { $0.options["sink.commit"] == "async" }
         return try PostgresSession(
             address: PostgresAddress(options: sinks.first?.options ?? [:]), shard: shard,
             commitsSynchronously: !isAsynchronous, limits: limits, clock: clock, log: log)

@@ -89,7 +89,8 @@ extension PostgresSession {
             (
                 """
                 SELECT epoch, fingerprint, plan,
-                    EXISTS (SELECT FROM millrace.partitions o WHERE o.pipeline = p.pipeline), state
+                    EXISTS (SELECT FROM millrace.partitions o WHERE o.pipeline = p.pipeline), state,
+                    (extract(epoch FROM created_at) * 1000000)::int8
                 FROM millrace.pipelines p WHERE pipeline = $1 FOR UPDATE
                 """, [pipeline]
             ),
@@ -104,6 +105,7 @@ extension PostgresSession {
         let forgets = resetState || !stored.flag(0, 3)
         if !forgets { try checkState(stored: stored.text(0, 4) ?? "", pipeline) }
         let next = (stored.integer(0, 0) ?? 0) + 1
+        incarnation = stored.text(0, 5) ?? ""
         let results = try connection.pipeline(takeOverQueries(pipeline, next, fingerprint, plan, forgets))
         let rows = results[results.count - 2]
         epoch = next

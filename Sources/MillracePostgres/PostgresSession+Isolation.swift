@@ -31,6 +31,10 @@ extension PostgresSession {
                 deadLetterParameters(letters)
                 try execute(StateSchema.deadLetters, connection)
             }
+            if transaction.outbox.rows > 0 {
+                outboxParameters(transaction.outbox)
+                try execute(StateSchema.outbox, connection)
+            }
             if transaction.partitions.rows > 0 {
                 partitionParameters(transaction.partitions)
                 try execute(StateSchema.partitions, connection)

@@ -16,6 +16,8 @@ extension PostgresSession {
         unitFailure = nil
         recovery = nil
         prepared.removeAll()
+        // A deletion under way may not have happened.
+        deletedFromOutbox = outboxes.map { _ in -1 }
         sentCount = 0
         state = .waiting(until: clock.monotonicMicroseconds() + Int64(backoffMilliseconds) * 1000)
         backoffMilliseconds = min(backoffMilliseconds * 2, limits.retryBackoffMillisecondsMax)

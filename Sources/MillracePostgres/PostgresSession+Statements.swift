@@ -12,6 +12,8 @@ extension PostgresSession {
         case stateLog
         case snapshots
         case dropLog
+        case outbox
+        case relayed
     }
 
     func name(of statement: Statement) -> String {
@@ -24,6 +26,8 @@ extension PostgresSession {
         case .stateLog: "millrace_state_log"
         case .snapshots: "millrace_snapshots"
         case .dropLog: "millrace_drop_log"
+        case .outbox: "millrace_outbox"
+        case .relayed: "millrace_relayed"
         }
     }
 
@@ -37,6 +41,8 @@ extension PostgresSession {
         case .stateLog: StateSchema.stateLog
         case .snapshots: StateSchema.snapshots
         case .dropLog: StateSchema.dropLog
+        case .outbox: StateSchema.outbox
+        case .relayed: StateSchema.relayed
         }
     }
 
@@ -56,6 +62,7 @@ extension PostgresSession {
         if transaction.changes.count > 0 { guard prepareOnce(.stateLog, raw) else { return false } }
         if transaction.snapshots.rows > 0 { guard prepareOnce(.snapshots, raw) else { return false } }
         if transaction.dropped != nil { guard prepareOnce(.dropLog, raw) else { return false } }
+        if transaction.outbox.rows > 0 { guard prepareOnce(.outbox, raw) else { return false } }
         if prepared.count > known {
             guard PQpipelineSync(raw) == 1 else { return false }
             units.append(.prepare)
@@ -63,7 +70,7 @@ extension PostgresSession {
         return true
     }
 
-    private func prepareOnce(_ statement: Statement, _ raw: OpaquePointer) -> Bool {
+    func prepareOnce(_ statement: Statement, _ raw: OpaquePointer) -> Bool {
         guard prepared.insert(statement).inserted else { return true }
         return PQsendPrepare(raw, name(of: statement), text(of: statement), 0, nil) == 1
     }
@@ -77,6 +84,7 @@ extension PostgresSession {
         let statements: [Statement] =
             [.checkpoint, .deadLetters, .partitions] + sinks.indices.map { .sink($0) }
             + updating.map { .deletion($0.index) } + (stateOperators.isEmpty ? [] : [.stateLog, .snapshots, .dropLog])
+            + (outboxes.isEmpty ? [] : [.outbox, .relayed])
         try connection.pipeline { raw in statements.allSatisfy { prepareOnce($0, raw) } }
         var plans: [(sql: String, parameters: [String?])] = [
             (explain(.checkpoint, parameterCount: 6 + StateSchema.pageTypes.count), [])

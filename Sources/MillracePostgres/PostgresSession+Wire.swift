@@ -24,7 +24,7 @@ extension PostgresSession {
     /// The answer decides what is to be sent.
     var isResynchronizing: Bool { units.contains { if case .resynchronize = $0 { true } else { false } } }
 
-    private func flush(_ connection: Connection) {
+    func flush(_ connection: Connection) {
         let result = PQflush(connection.raw)
         if result < 0 { return connectionLost() }
         wantsFlush = result == 1
@@ -52,6 +52,10 @@ extension PostgresSession {
         if transaction.deadLetters.rows > 0 {
             deadLetterParameters(transaction.deadLetters)
             guard sendPrepared(raw, .deadLetters) else { return false }
+        }
+        if transaction.outbox.rows > 0 {
+            outboxParameters(transaction.outbox)
+            guard sendPrepared(raw, .outbox) else { return false }
         }
         if transaction.partitions.rows > 0 {
             partitionParameters(transaction.partitions)
@@ -156,6 +160,11 @@ extension PostgresSession {
                 connectionLost()
             case .permanent: throw failure.diagnostic("PostgreSQL refused a transaction")
             }
+        case .housekeeping:
+            guard let failure else { return }
+            deletedFromOutbox = outboxes.map { _ in -1 }
+            if failure.kind == .transient || failure.kind == .connection { return connectionLost() }
+            throw failure.diagnostic("could not delete relayed messages from millrace.outbox")
         case .resynchronize:
             if let failure {
                 if failure.kind == .permanent { throw failure.diagnostic("could not read the pipeline's state") }

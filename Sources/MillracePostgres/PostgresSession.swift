@@ -25,6 +25,8 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         case transaction
         /// Session settings, then our fence in `millrace.checkpoints`.
         case resynchronize
+        /// Deletes what nobody needs any more; sent again with what has come since when it fails.
+        case housekeeping
     }
 
     enum Recovery {
@@ -61,8 +63,18 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     public internal(set) var connectionGeneration = 0
     /// The pipeline's epoch after `open` or `join`; 0 before.
     public internal(set) var epoch: Int64 = 0
+    /// When the database first knew the pipeline: epochs of another one do not compare. Set by `open`.
+    public internal(set) var incarnation = ""
     var pipeline = ""
     var pipelineBytes = ByteBuffer()
+
+    /// Sinks in other systems whose messages commit with the rows; set by the engine before `open`.
+    public var outboxes: [any Outbox] = [] {
+        didSet { deletedFromOutbox = outboxes.map { _ in -1 } }
+    }
+    /// By outbox, the newest sequence that is deleted.
+    var deletedFromOutbox: [Int64] = []
+    var nextOutboxDeletion: Int64 = 0
 
     var connection: Connection?
     var state = State.ready
@@ -116,6 +128,10 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     /// Adds a sink: describes its table in the database and checks the columns against it. Before the first `submit`.
     public func makeSink(_ plan: SinkPlan) throws(Diagnostic) -> PostgresSink {
         let connection = try idleConnection()
+        // Tables of our own schema, `millrace.drift`, are made before the session opens it.
+        if TableDescription.split(plan.options["table-name"] ?? plan.name).schema == "millrace" {
+            try StateSchema.create(connection)
+        }
         let sink = try PostgresSink(plan: plan, index: sinks.count, session: self, connection: connection)
         sinks.append(sink)
         current.blocks.append(RowBlock(sink.elementTypes))
@@ -160,6 +176,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         }
     }
 
+    public var keepsDeadLetters: Bool { true }
     public var uncommittedRows: Int { submittedRows + currentRows }
     public var uncommittedBytes: Int { submittedBytes + currentBytes + current.changes.count }
 
@@ -190,6 +207,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         pages.snapshot(into: transaction)
         for letter in deadLetters { SinkTransaction.append(letter, to: transaction.deadLetters) }
         transaction.ticket = ticket
+        if !outboxes.isEmpty { fillOutbox(transaction) }
         transaction.previous = lastSubmitted
         lastSubmitted = ticket
         transaction.count()
@@ -206,6 +224,7 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         let transaction = transactions.removeFirst()
         sentCount = max(0, sentCount - 1)
         durable = transaction.ticket
+        if !outboxes.isEmpty { releaseOutbox(durable) }
         submittedRows -= transaction.rows
         submittedBytes -= transaction.bytes
         transaction.clear()
@@ -218,7 +237,9 @@ public final class PostgresSession: SinkSession, CheckpointStore {
         case .closed: break
         case .waiting(let until): if now >= until { startConnecting(now) }
         case .connecting(let until, _): try goOnConnecting(now, until: until)
-        case .ready: try receive(now)
+        case .ready:
+            try receive(now)
+            deleteRelayed(now)
         }
         return durable
     }
@@ -229,15 +250,17 @@ public final class PostgresSession: SinkSession, CheckpointStore {
             state = .closed
             units = []
         }
-        while !transactions.isEmpty {
+        deleteRelayed(clock.monotonicMicroseconds(), force: true)
+        while !transactions.isEmpty || !units.isEmpty {
             let now = clock.monotonicMicroseconds()
             guard now < deadlineMicroseconds else {
+                if transactions.isEmpty { break }
                 throw Diagnostic(
                     "PostgreSQL did not confirm the last transactions in time",
                     hint: "Nothing is lost: the next start reads from the stored positions.", fault: .external)
             }
             _ = try drive(now: now)
-            if transactions.isEmpty { break }
+            if transactions.isEmpty, units.isEmpty { break }
             waitForSocket(until: min(deadlineMicroseconds, deadline ?? .max))
         }
     }

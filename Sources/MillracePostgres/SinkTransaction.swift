@@ -21,6 +21,8 @@ final class SinkTransaction {
     let snapshots = RowBlock(StateSchema.snapshotTypes)
     /// A part of the log that is not needed any more.
     var dropped: ClosedRange<Int64>?
+    /// Messages for other systems, one row a sink.
+    let outbox = RowBlock(StateSchema.outboxTypes)
     /// Rows and bytes as counted at submit.
     var rows = 0
     var bytes = 0
@@ -34,13 +36,14 @@ final class SinkTransaction {
         changes.clear()
         if snapshots.rows > 0 { snapshots.clear() }
         dropped = nil
+        if outbox.rows > 0 { outbox.clear() }
         rows = 0
         bytes = 0
     }
 
     func count() {
         rows = 0
-        bytes = deadLetters.bytes + changes.count + snapshots.bytes
+        bytes = deadLetters.bytes + changes.count + snapshots.bytes + outbox.bytes
         for block in blocks {
             rows += block.rows
             bytes += block.bytes

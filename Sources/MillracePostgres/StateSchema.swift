@@ -56,14 +56,22 @@ enum StateSchema {
             key_group integer NOT NULL,
             sequence bigint NOT NULL,
             snapshot bytea NOT NULL,
-            PRIMARY KEY (pipeline, operator, key_group));
+            PRIMARY KEY (pipeline, operator, key_group)) WITH (toast_tuple_target = 8160);
         ALTER TABLE millrace.state ALTER COLUMN snapshot SET STORAGE EXTERNAL;
         CREATE TABLE IF NOT EXISTS millrace.state_log (
             pipeline text NOT NULL,
             sequence bigint NOT NULL,
             changes bytea NOT NULL,
-            PRIMARY KEY (pipeline, sequence));
+            PRIMARY KEY (pipeline, sequence)) WITH (toast_tuple_target = 8160);
         ALTER TABLE millrace.state_log ALTER COLUMN changes SET STORAGE EXTERNAL;
+        CREATE TABLE IF NOT EXISTS millrace.outbox (
+            pipeline text NOT NULL,
+            shard integer NOT NULL,
+            sink text NOT NULL,
+            sequence bigint NOT NULL,
+            messages integer NOT NULL,
+            body bytea NOT NULL,
+            PRIMARY KEY (pipeline, sink, shard, sequence));
         CREATE TABLE IF NOT EXISTS millrace.dead_letter (
             id bigserial PRIMARY KEY,
             pipeline text NOT NULL,
@@ -88,7 +96,7 @@ enum StateSchema {
         """
 
     private static let tables = [
-        "pipelines", "checkpoints", "partitions", "offsets", "state", "state_log", "dead_letter", "runs",
+        "pipelines", "checkpoints", "partitions", "offsets", "state", "state_log", "outbox", "dead_letter", "runs",
     ]
 
     /// Creates what is missing. Safe when several processes start at once; needs no CREATE privilege when all is there.

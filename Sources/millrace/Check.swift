@@ -20,7 +20,9 @@ struct Check: ParsableCommand {
         let start = clock.now
         let (file, plan) = try pipeline.load()
         let planned = clock.now - start
-        var found = PipelineCheck.promises(plan) + PipelineCheck.models(plan, baseDirectory: file.directory)
+        var found =
+            PipelineCheck.options(plan) + PipelineCheck.promises(plan)
+            + PipelineCheck.models(plan, baseDirectory: file.directory)
         if connect { found += PipelineCheck.outside(plan) }
         guard found.isEmpty else {
             Console.error(file.rendered(found))

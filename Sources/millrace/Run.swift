@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MillraceCore
 import MillraceEngine
 import MillraceObservability
@@ -9,7 +10,8 @@ struct Run: ParsableCommand {
         abstract: "Run a pipeline until its sources end or a signal stops it.",
         discussion: """
             SIGINT and SIGTERM drain: the batch in hand is finished and committed, then the process ends with status 0. \
-            Bounded sources end the run by themselves.
+            Bounded sources end the run by themselves. SIGHUP reads the model files anew; a file that has changed is taken up \
+            without it, unless CREATE MODEL says otherwise ('swap').
             """)
 
     @OptionGroup var pipeline: PipelineArguments
@@ -35,6 +37,12 @@ struct Run: ParsableCommand {
     @Flag(help: "Forget the stored positions and start where the options say. Rows may be written again.")
     var resetState = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Tries again for this long at the start while a broker or database is away or refuses; 0: ends with status 1 at once.",
+            valueName: "seconds"))
+    var wait = 0
+
     private static func cpuList(_ text: String) throws -> CPUList {
         guard let list = CPUList(text) else { throw ValidationError("write CPUs as 2 or 2,3 or 0-3, each once") }
         return list
@@ -42,13 +50,15 @@ struct Run: ParsableCommand {
 
     func validate() throws {
         guard (1...256).contains(shards) else { throw ValidationError("--shards takes 1 to 256") }
+        guard wait >= 0 else { throw ValidationError("--wait takes a number of seconds from 0 on") }
         guard let unavailable = pinCpus?.unavailable, !unavailable.isEmpty else { return }
         throw ValidationError(
             "--pin-cpus: CPU \(unavailable.map(String.init).joined(separator: ", ")) is not available to this process")
     }
 
     func run() throws {
-        let signals = StopSignals()
+        let signals = StopSignals(hangup: true)
+        let terminal = ControllingTerminal()
         let (file, plan) = try pipeline.load()
         for listing in file.listings { Console.print(listing.joined(separator: "\n")) }
         // A file of SHOW statements only has nothing to run.
@@ -59,16 +69,16 @@ struct Run: ParsableCommand {
         options.resetState = resetState
         options.baseDirectory = file.directory
         options.log = LogSetup.standardError(level: logLevel.level)
-        let running = Pipeline(plan: plan, options: options)
         do {
             let endpoint = try metricsAddress.map { address throws(Diagnostic) in try MetricsEndpoint(address: address)
             }
             if let endpoint {
                 options.log(.info, "metrics are served", ["url": "http://\(endpoint.address)/metrics"])
             }
-            try running.start()
+            guard let running = try start(plan, options, signals) else { return }
             waiting: while true {
                 switch signals.wait(finished: running.finishedDescriptor, requests: endpoint?.descriptor ?? -1) {
+                case .signal(SIGHUP) where !terminal.isGone: running.reloadModels()
                 case .signal:
                     running.requestStop()
                     break waiting
@@ -81,6 +91,25 @@ struct Run: ParsableCommand {
         } catch {
             Console.error(file.rendered([error]))
             throw ExitCode(1)
+        }
+    }
+
+    /// Starts the pipeline, if need be again and again until `wait` is over; nil when a signal came first.
+    private func start(_ plan: ExecutionPlan, _ options: PipelineOptions, _ signals: borrowing StopSignals)
+        throws(Diagnostic) -> Pipeline?
+    {
+        let deadline = ContinuousClock.now + .seconds(wait)
+        while true {
+            let pipeline = Pipeline(plan: plan, options: options)
+            do throws(Diagnostic) {
+                try pipeline.start()
+                return pipeline
+            } catch {
+                // What is wrong with the file or the program does not pass.
+                guard error.fault == .external, ContinuousClock.now < deadline else { throw error }
+                options.log(.warning, "could not start yet, trying again", ["error": error.message])
+            }
+            if case .signal = signals.wait(finished: pipeline.finishedDescriptor, milliseconds: 1_000) { return nil }
         }
     }
 }

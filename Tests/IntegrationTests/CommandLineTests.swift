@@ -1,4 +1,5 @@
 import Foundation
+import MillracePostgres
 import Testing
 
 extension IntegrationTests {
@@ -92,6 +93,29 @@ extension IntegrationTests {
             // The same faults end a run with 1: the file itself is right.
             let run = try millrace("run", file, "--set", "topic=\(bench.topic)x")
             #expect(run.status == 1 && run.errors.contains("error: unknown Kafka topic"), "\(run)")
+        }
+
+        @Test func waitsAtTheStart() throws {
+            let bench = try Workbench()
+            let file = try bench.pipeline(Self.valid)
+            try bench.sql("CREATE TABLE results (n integer, name text)")
+            bench.server.stop()
+            let impatient = try millrace("run", file)
+            #expect(
+                impatient.status == 1 && impatient.errors.contains("could not connect to PostgreSQL"), "\(impatient)")
+            let patient = try bench.run(file, "--wait", "60")
+            let stopped = try bench.run(file, "--wait", "60")
+            sleep(2)
+            #expect(patient.isRunning && patient.standardError.contains("trying again"), "\(patient.standardError)")
+            stopped.terminate()
+            #expect(try stopped.wait() == 0)
+            try bench.server.start()
+            let producer = try bench.producer()
+            try producer.send(#"{"n": 11, "name": "a"}"#)
+            try producer.flush()
+            try eventually("a row") { bench.count("results") == 1 }
+            patient.terminate()
+            #expect(try patient.wait() == 0, "\(patient.standardError)")
         }
 
         @Test func modelInspect() throws {

@@ -14,7 +14,7 @@ extension IntegrationTests {
             var text = try String(contentsOf: file, encoding: .utf8)
             for (old, new) in [
                 ("'topic' = 'transactions'", "'topic' = '$TOPIC'\(options)"),
-                ("'topic' = 'fraud_alerts'", "'topic' = '$TOPIC-alerts'"),
+                ("'topic' = 'fraud_alerts'", "'topic' = '$TOPIC\(prefix == "calm" ? "-calm" : "")-alerts'"),
                 ("${bootstrap:-localhost:9092}", "$BROKER"),
                 ("${database:-postgresql://localhost/millrace}", "$DATABASE"),
                 ("'path' = 'models/", "'path' = '$MODELS/"), ("'table-name' = 'fraud_", "'table-name' = '\(prefix)_"),
@@ -43,7 +43,7 @@ extension IntegrationTests {
             print("MILLRACE_SEED=\(seed)")
             var random = SeededGenerator(seed: seed)
             let bench = try Workbench(partitions: Self.partitions)
-            try bench.broker.createTopic(bench.topic + "-alerts", partitions: 1)
+            for name in ["-alerts", "-calm-alerts"] { try bench.broker.createTopic(bench.topic + name, partitions: 1) }
             let file = try pipeline(bench, prefix: "killed")
             let producer = try bench.producer()
             var sent = 0
@@ -88,6 +88,18 @@ extension IntegrationTests {
                 for difference in ["\(a) EXCEPT ALL \(b)", "\(b) EXCEPT ALL \(a)"] {
                     #expect(bench.value("SELECT count(*) FROM (\(difference)) AS d") == "0", "\(difference)")
                 }
+            }
+            // The topic has what the table has, each alert once, and of one partition in its order.
+            let messages = try TestConsumer.read(bench.topic + "-alerts", of: bench.broker.bootstrap).map {
+                try JSONSerialization.jsonObject(with: Data($0.value.utf8)) as? [String: Any] ?? [:]
+            }
+            for partition in 0..<Self.partitions {
+                let sent = messages.filter { $0["kafka_partition"] as? Int == partition }
+                    .map { "\($0["kafka_offset"] as? Int ?? -1) \($0["account"] as? String ?? "")" }
+                let stored = try bench.sql(
+                    "SELECT kafka_offset, account FROM killed_alerts WHERE kafka_partition = \(partition) ORDER BY 1"
+                ).map { "\($0[0] ?? "") \($0[1] ?? "")" }
+                #expect(sent == stored)
             }
             #expect(bench.count("killed_scores") == Self.events)
             #expect(bench.count("killed_alerts") > 0)

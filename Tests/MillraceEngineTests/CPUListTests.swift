@@ -1,4 +1,5 @@
 import CMillraceLinux
+import MillraceRuntime
 import Synchronization
 import Testing
 
@@ -32,7 +33,7 @@ struct CPUListTests {
     @Test func theThreadRunsOnItsCPU() throws {
         let cpu = try #require((0..<1024).last { millrace_cpu_is_available(Int32($0)) == 1 })
         let seen = Mutex<Int32>(-2)
-        ShardThread(name: "pinned", cpu: cpu) { seen.withLock { $0 = millrace_pinned_cpu() } }.join()
+        NamedThread(name: "pinned", cpu: cpu) { seen.withLock { $0 = millrace_pinned_cpu() } }.join()
         #expect(seen.withLock { $0 } == Int32(cpu))
     }
 }

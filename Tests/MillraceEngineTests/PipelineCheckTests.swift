@@ -47,6 +47,53 @@ struct PipelineCheckTests {
         #expect(try promises(source: kafka, sink: print).isEmpty)
     }
 
+    /// What Kafka transactions need is known before anything connects.
+    @Test(
+        arguments: [
+            ("", "", nil), ("'scan.startup.mode' = 'timestamp'", "", "scan.startup.timestamp-millis"),
+            ("'properties.fetch.mim.bytes' = '1'", "", "unknown Kafka property"),
+            ("", "'properties.linger.sm' = '1'", "unknown Kafka property"),
+            ("", "'topic' = 'a;b'", "needs one topic"),
+            ("", "'properties.bootstrap.servers' = 'y'", "is not in its Kafka cluster"),
+        ] as [(String, String, String?)])
+    func kafkaOptions(_ source: String, _ sink: String, _ message: String?) throws {
+        /// The later of two values of one option counts here.
+        func options(_ base: [String], _ more: String) -> String {
+            let name = more.split(separator: " ").first.map(String.init)
+            let kept = base.filter { name == nil || !$0.hasPrefix(name!) }
+            return (kept + (more.isEmpty ? [] : [more])).joined(separator: ", ")
+        }
+        let base = [
+            "'connector' = 'kafka'", "'topic' = 't'", "'properties.bootstrap.servers' = 'x'", "'format' = 'json'",
+        ]
+        let once = base + ["'sink.delivery-guarantee' = 'exactly-once'"]
+        func found(withDatabase: Bool) throws -> [Diagnostic] {
+            let file = PipelineFile(
+                path: "case.sql",
+                text: """
+                    CREATE TABLE t (n BIGINT) WITH (\(options(base, source)));
+                    CREATE TABLE out (n BIGINT) WITH (\(options(once, sink)));
+                    CREATE TABLE kept (n BIGINT) WITH (\(postgres));
+                    INSERT INTO out SELECT n FROM t;
+                    \(withDatabase ? "INSERT INTO kept SELECT n FROM t;" : "")
+                    """, variables: [:])
+            return PipelineCheck.options(try #require(file.plan, "\(file.rendered(file.diagnostics))"))
+        }
+        let alone = try found(withDatabase: false)
+        #expect(alone.count == (message == nil ? 0 : 1), "\(alone)")
+        if let message { #expect(alone.first?.message.contains(message) == true, "\(alone)") }
+        // Beside a database the sink may be in another cluster.
+        let beside = try found(withDatabase: true)
+        #expect(beside.count == (message == nil || message!.contains("cluster") ? 0 : 1), "\(beside)")
+    }
+
+    /// State that Kafka cannot keep is refused as where a database is to keep it.
+    @Test func promisesOfKafkaTransactions() throws {
+        let once = "\(kafka), 'format' = 'json', 'sink.delivery-guarantee' = 'exactly-once'"
+        #expect(PipelineCheck.promises(try plan(source: kafka, sink: once)).count == 1)
+        #expect(PipelineCheck.promises(try plan(source: kafka, sink: "\(kafka), 'format' = 'json'")).isEmpty)
+    }
+
     /// Its state is stored, and that of what is behind it; without snapshots it is rebuilt by reading rows again where it can be.
     @Test(
         arguments: [

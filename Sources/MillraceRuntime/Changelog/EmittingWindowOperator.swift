@@ -83,7 +83,7 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
     package var stateSize: StateSize {
         StateSize(
             rows: groupCount, keys: keys.count,
-            bytes: store.usedBytes + keys.keyBytes + results.rowBytes + groupCount * (pool.stride + 96))
+            bytes: store.usedBytes + keys.tableBytes + results.slotBytes + groupCount * (pool.stride + 96))
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {

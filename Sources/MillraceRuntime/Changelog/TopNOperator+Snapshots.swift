@@ -15,7 +15,7 @@ extension TopNOperator: StatefulOperator {
     package var stateSize: StateSize {
         StateSize(
             rows: rows.count, keys: keys.count,
-            bytes: store.usedBytes + rows.rowBytes + keys.keyBytes + rows.count * MemoryLayout<Int32>.stride
+            bytes: store.usedBytes + rows.slotBytes + keys.tableBytes + rows.count * MemoryLayout<Int32>.stride
                 + keys.count * TopNOperator.partitionBytes + (ttl?.bytes ?? 0))
     }
 

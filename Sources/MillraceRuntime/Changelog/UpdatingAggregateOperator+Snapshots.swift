@@ -26,7 +26,7 @@ extension UpdatingAggregateOperator: StatefulOperator {
     package var stateSize: StateSize {
         StateSize(
             rows: groupCount, keys: keys.count,
-            bytes: store.usedBytes + groupCount * pool.stride + keys.count * 8 + keys.keyBytes
+            bytes: store.usedBytes + groupCount * pool.stride + keys.count * 8 + keys.tableBytes
                 + state.objectBytes + (ttl?.bytes ?? 0))
     }
 

@@ -44,7 +44,8 @@ public protocol Sink: AnyObject {
 
 /// The outside world behind one or more sinks: what has been written becomes durable, together with the positions.
 ///
-/// PostgreSQL: one transaction with rows, dead letters and positions. Files, print, Kafka (at least once): durable on flush.
+/// PostgreSQL: one transaction with rows, dead letters and positions. Kafka exactly once without PostgreSQL: one transaction
+/// with rows and positions; beside it: an `Outbox`. Files, print, Kafka at least once: durable on flush.
 public protocol SinkSession: AnyObject {
     /// Watched for reading, and for writing while `wantsWrite`; -1 when there is nothing to wait for.
     var descriptor: Int32 { get }
@@ -58,6 +59,8 @@ public protocol SinkSession: AnyObject {
     var uncommittedBytes: Int { get }
     /// Dead letters handed to `submit` are written somewhere.
     var keepsDeadLetters: Bool { get }
+    /// Works off what the checkpoint's transactions have stored (`Outbox`): takes no tickets, and none waits for it.
+    var followsCheckpoint: Bool { get }
     /// A transaction slot is free.
     var canSubmit: Bool { get }
     /// Sends everything written since the last submit, with the positions reached, as one unit numbered `ticket`
@@ -74,12 +77,14 @@ public protocol SinkSession: AnyObject {
 extension SinkSession {
     public var connectionGeneration: Int { 0 }
     public var keepsDeadLetters: Bool { false }
+    public var followsCheckpoint: Bool { false }
 }
 
 /// A source table's name, as stored with its positions.
 public typealias SourceName = String
 
-/// Keeps positions between runs. PostgreSQL's session is one; without it a pipeline starts as its options say.
+/// Keeps positions between runs. PostgreSQL's session is one; `KafkaCheckpoint` does the same for pipelines that deliver to
+/// Kafka exactly once; without either a pipeline starts as its options say.
 public protocol CheckpointStore: AnyObject {
     /// Takes over the pipeline: fences every earlier owner and returns the stored positions by source.
     ///

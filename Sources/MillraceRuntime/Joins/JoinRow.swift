@@ -124,7 +124,7 @@ final class JoinKeys {
     private var columns: [Column] = []
 
     var count: Int { table.count }
-    var usedBytes: Int { store.usedBytes + table.keyBytes }
+    var usedBytes: Int { store.usedBytes + table.tableBytes }
 
     /// - Parameter types: of one side; the other has the same layouts.
     init(_ types: [DataType]) {

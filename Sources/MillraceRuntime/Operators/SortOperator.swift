@@ -38,7 +38,7 @@ public final class SortOperator: Operator, SizedOperator {
 
     /// Rows that wait.
     package var stateSize: StateSize {
-        StateSize(rows: rows.count, keys: 0, bytes: store.usedBytes + rows.rowBytes)
+        StateSize(rows: rows.count, keys: 0, bytes: store.usedBytes + rows.slotBytes)
     }
 
     public override var emittedThrough: Int64 { buffer?.newest ?? EventTime.none }

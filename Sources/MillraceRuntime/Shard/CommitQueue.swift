@@ -3,7 +3,8 @@ import MillraceCore
 /// Transactions on their way: what each carries, which are durable.
 ///
 /// Sessions without positions (files, Kafka) are flushed first and the checkpoint last, so a crash between them repeats
-/// rows there and never loses any; the checkpoint's own rows are exactly once.
+/// rows there and never loses any; the checkpoint's own rows are exactly once. Those that follow the checkpoint (`Outbox`)
+/// take no part in a ticket.
 final class CommitQueue {
     /// What one ticket carries. Used again once that is durable, so that a steady stream of commits allocates nothing.
     final class Commit {
@@ -30,6 +31,7 @@ final class CommitQueue {
 
     private let sources: [SourceName]
     private let others: [ShardSession]
+    private let followers: [ShardSession]
     private let checkpoint: ShardSession?
     /// What the next submit carries.
     private(set) var open: Commit
@@ -47,7 +49,8 @@ final class CommitQueue {
     init(sources: [SourceName], sessions: [ShardSession], checkpoint: ShardSession?) {
         self.sources = sources
         self.checkpoint = checkpoint
-        others = sessions.filter { $0 !== checkpoint }
+        others = sessions.filter { $0 !== checkpoint && !$0.session.followsCheckpoint }
+        followers = sessions.filter(\.session.followsCheckpoint)
         open = Commit(sources: sources)
     }
 
@@ -88,6 +91,7 @@ final class CommitQueue {
             try checkpoint.drive(now: now)
             durable = min(durable, checkpoint.durable)
         }
+        try followers.forEachBorrowed { (session) throws(Diagnostic) in try session.drive(now: now) }
         var count = 0
         while count < inFlight.count, inFlight[count].ticket <= durable {
             isDurable(inFlight[count])

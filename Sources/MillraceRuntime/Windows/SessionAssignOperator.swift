@@ -49,7 +49,7 @@ public final class SessionAssignOperator: Operator, SizedOperator {
 
     /// Rows that wait for the end of their session.
     package var stateSize: StateSize {
-        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.keyBytes + rows.rowBytes)
+        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.tableBytes + rows.slotBytes)
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {

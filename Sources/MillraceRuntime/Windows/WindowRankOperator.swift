@@ -64,7 +64,7 @@ public final class WindowRankOperator: Operator, SizedOperator {
 
     /// Rows that may still get a rank.
     package var stateSize: StateSize {
-        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.keyBytes + rows.rowBytes)
+        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.tableBytes + rows.slotBytes)
     }
 
     public override var emittedThrough: Int64 { newestEmitted }

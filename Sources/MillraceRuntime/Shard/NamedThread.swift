@@ -1,9 +1,9 @@
-internal import CMillraceLinux
-internal import Glibc
-internal import Synchronization
+import CMillraceLinux
+import Glibc
+import Synchronization
 
 /// A named operating system thread that runs one closure, on one CPU if asked. `join` waits for its end.
-final class ShardThread: Sendable {
+package final class NamedThread: Sendable {
     private final class Start: Sendable {
         let name: String
         let cpu: Int?
@@ -18,7 +18,7 @@ final class ShardThread: Sendable {
     private let thread: Mutex<pthread_t?>
 
     /// - Parameter cpu: one that was available; should it have gone since, the thread runs on any.
-    init(name: String, cpu: Int? = nil, body: @escaping @Sendable () -> Void) {
+    package init(name: String, cpu: Int? = nil, body: @escaping @Sendable () -> Void) {
         var id = pthread_t()
         let start = Unmanaged.passRetained(Start(name: name, cpu: cpu, body: body))
         let result = pthread_create(
@@ -34,7 +34,7 @@ final class ShardThread: Sendable {
         thread = Mutex(id)
     }
 
-    func join() {
+    package func join() {
         let id = thread.withLock { id in
             defer { id = nil }
             return id
