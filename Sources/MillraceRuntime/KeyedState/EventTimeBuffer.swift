@@ -60,7 +60,7 @@ final class EventTimeBuffer {
                 origin: origin, .lateRow, object: object, detail: LateRow.detail(time: milliseconds, watermark: passed))
             return
         }
-        guard rows.count < limit else {
+        guard rows.count < limit || rows.held?.isRestoring == true else {
             try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
             return
         }

@@ -20,6 +20,8 @@ final class HeldRows {
     private var loggedWatermark = EventTime.none
     /// The row that is given to the operator again.
     private var restoredPlace: Int64?
+    /// The rows are given to the operator again: there was room for them.
+    var isRestoring: Bool { restoredPlace != nil }
     /// Rows to be given again. Slots of the operator's store.
     private var restored: [(place: Int64, watermark: Int64, slot: Int32)] = []
 
