@@ -10,7 +10,7 @@ RUN swift build -c release --product millrace --static-swift-stdlib && Scripts/f
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends librdkafka1 libpq5 libsimdjson14 libstdc++6 ca-certificates tzdata \
+    && apt-get install -y --no-install-recommends librdkafka1 libpq5 libsimdjson14 libcurl4 libstdc++6 ca-certificates tzdata \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/.build/release/millrace /usr/local/bin/millrace
 COPY --from=build /src/.deps/onnxruntime /usr/local/lib/millrace

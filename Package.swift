@@ -47,6 +47,8 @@ let package = Package(
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "CMillraceLinux"),
+        // libcurl, found at run time.
+        .target(name: "CMillraceCurl", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
 
         library("MillraceCore", []),
         library("MillraceSQL", ["MillraceCore"]),
@@ -56,7 +58,10 @@ let package = Package(
         library("MillraceFiles", ["MillraceRuntime", "MillraceCore"]),
         library("MillraceKafka", ["MillraceRuntime", "MillraceCore", "CLibrdkafka", "CMillraceLinux"]),
         library("MillracePostgres", ["MillraceRuntime", "MillraceCore", "CLibpq"]),
-        library("MillraceModels", ["MillraceRuntime", "MillraceCore"]),
+        // Model servers speak JSON, hence the formats.
+        library(
+            "MillraceModels",
+            ["MillraceFormats", "MillraceRuntime", "MillraceCore", "CMillraceCurl", "CMillraceLinux"]),
         library(
             "MillraceObservability",
             ["MillraceRuntime", "MillraceCore", .product(name: "Logging", package: "swift-log")]),

@@ -3,7 +3,7 @@
 
   pipelines.py --millrace PATH --bootstrap HOST:PORT --database URL [--pipelines job_a,fraud] [--rates 1000,5000] [--seconds 15] [--repeat 3]
 
-Needs confluent-kafka and psycopg, a broker, and a PostgreSQL with track_commit_timestamp = on. Events are due at fixed
+Needs confluent-kafka and psycopg, a broker (one without transactions: --set delivery=at-least-once), and a PostgreSQL with track_commit_timestamp = on. Events are due at fixed
 times and sent by the clock, so a stall of anything counts. job_a (the stateless scoring job of `make bench`), fraud: commit of the
 row's transaction minus the moment the event was due. baby_weight: minus the event's own time (milliseconds). sales_by_region:
 commit of a window's row minus the moment the watermark passed its end, which is window end + 1 s, the table's bound. The first
@@ -127,7 +127,12 @@ def measure(a, name, rate):
     producer.produce(topic, make(0, int(time.time() * 1000)), partition=0); producer.flush()
     began = time.time()
     file = job_a(a, topic, url) if name == "job_a" else f"{HERE}/../pipelines/{name}.sql"
-    engine = subprocess.Popen([a.millrace, "run", file, "--set", f"bootstrap={a.bootstrap}", "--set", f"database={url}", "--log-level", "warning"])
+    if a.settings:
+        # Beside the file, so that paths of models stay.
+        text = a.settings + "\n" + open(file).read()
+        file = f"{HERE}/../pipelines/.{base}.sql"
+        open(file, "w").write(text)
+    engine = subprocess.Popen([a.millrace, "run", file, "--set", f"bootstrap={a.bootstrap}", "--set", f"database={url}", "--log-level", "warning", *(word for each in a.set for word in ("--set", each))])
     db = psycopg.connect(url, autocommit=True)
     first = None
     while first is None and time.time() - began < 20:
@@ -161,6 +166,8 @@ def measure(a, name, rate):
         values = [v for v in values if v < 500]
     engine.send_signal(signal.SIGTERM)
     code = engine.wait(15)
+    if a.settings:
+        os.unlink(file)
     print(f"| {name} | {rate} | {len(values)} | {percentile(values, .5):.2f} | {percentile(values, .9):.2f} | {percentile(values, .99):.2f} | {max(values):.2f} | {used / took:.2f} | {peak:.0f} | {code} |", flush=True)
     db.close()
     with psycopg.connect(a.database, autocommit=True) as admin:
@@ -170,7 +177,8 @@ def measure(a, name, rate):
 
 p = argparse.ArgumentParser()
 p.add_argument("--millrace", required=True); p.add_argument("--bootstrap", required=True); p.add_argument("--database", required=True)
-p.add_argument("--pipelines", default=",".join(PIPELINES)); p.add_argument("--rates", default="1000,5000"); p.add_argument("--seconds", type=float, default=15); p.add_argument("--partitions", type=int, default=1); p.add_argument("--repeat", type=int, default=1)
+p.add_argument("--pipelines", default=",".join(PIPELINES)); p.add_argument("--rates", default="1000,5000"); p.add_argument("--seconds", type=float, default=15); p.add_argument("--partitions", type=int, default=1); p.add_argument("--repeat", type=int, default=1); p.add_argument("--set", action="append", default=[])
+p.add_argument("--settings", default="", help="SQL in front of the file, such as \"SET 'state.snapshots' = 'off';\"")
 a = p.parse_args()
 print("| pipeline | events/s | rows | p50 ms | p90 | p99 | max | engine CPU, cores | peak MiB | exit |\n|" + "---|" * 10)
 names, rates = a.pipelines.split(","), [int(rate) for rate in a.rates.split(",")]

@@ -81,7 +81,7 @@ def main():
         producer.flush()
         total += 1
         began, engine = start()
-        while one("SELECT count(*) FROM fraud_scores WHERE event_time > to_timestamp(%d)" % (START // 1000 + a.rows * 3600 - 1)) <= restart:
+        while one("SELECT count(*) FROM fraud_scores WHERE event_time >= to_timestamp(%d)" % (START // 1000 + a.rows * 3600)) <= restart:
             assert engine.poll() is None, "the engine has ended"
             time.sleep(0.005)
         took = time.time() - began

@@ -22,6 +22,8 @@ public struct Limits: Sendable, Hashable {
     public var staticRows = 10_000_000
     /// Rows a model is given at once.
     public var modelRows = 256
+    /// Rows that wait for the answers of a remote model; at this many the shard stops fetching what feeds it.
+    public var remoteRows = 10_000
     /// Longest wait between two attempts to reach a broker or database, milliseconds.
     public var retryBackoffMillisecondsMax = 5_000
 

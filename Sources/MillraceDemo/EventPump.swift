@@ -1,6 +1,6 @@
-internal import Glibc
 internal import MillraceCore
 internal import MillraceKafka
+internal import MillraceRuntime
 internal import Synchronization
 
 /// Sends a generator's events to the embedded broker at a steady rate, from a thread of its own.
@@ -8,47 +8,38 @@ final class EventPump: Sendable {
     private let stopped = Atomic<Bool>(false)
     private let sent = Atomic<Int>(0)
     private let failure = Mutex<Diagnostic?>(nil)
-    private let thread = Mutex<pthread_t?>(nil)
-
-    private final class Start {
-        let pump: EventPump
-        var generator: any EventGenerator
-        let broker: EmbeddedBroker
-        let eventsPerSecond: Int
-        init(pump: EventPump, generator: any EventGenerator, broker: EmbeddedBroker, eventsPerSecond: Int) {
-            self.pump = pump
-            self.generator = generator
-            self.broker = broker
-            self.eventsPerSecond = eventsPerSecond
-        }
-    }
+    private let thread = Mutex<NamedThread?>(nil)
 
     var sentEvents: Int { sent.load(ordering: .relaxed) }
 
     func start(_ generator: any EventGenerator, to broker: EmbeddedBroker, eventsPerSecond: Int) {
-        var id = pthread_t()
-        let start = Unmanaged.passRetained(
-            Start(pump: self, generator: generator, broker: broker, eventsPerSecond: eventsPerSecond))
-        let result = pthread_create(
-            &id, nil,
-            { argument in
-                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                start.pump.run(start)
-                return nil
-            }, start.toOpaque())
-        precondition(result == 0, "cannot start a thread")
-        thread.withLock { $0 = id }
+        let start = Start(generator: generator, broker: broker, eventsPerSecond: eventsPerSecond)
+        let own = NamedThread(name: "millrace-events") { [self] in run(start) }
+        thread.withLock { $0 = own }
     }
 
     /// - Throws: what made the producer give up.
     func stop() throws(Diagnostic) {
         stopped.store(true, ordering: .relaxed)
-        let id = thread.withLock { id in
-            defer { id = nil }
-            return id
+        let own = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
         }
-        if let id { pthread_join(id, nil) }
+        own?.join()
         if let problem = failure.withLock({ $0 }) { throw problem }
+    }
+
+    /// Handed over to the thread, which owns it from then on.
+    private final class Start: @unchecked Sendable {
+        // Only the thread uses it.
+        var generator: any EventGenerator
+        let broker: EmbeddedBroker
+        let eventsPerSecond: Int
+        init(generator: any EventGenerator, broker: EmbeddedBroker, eventsPerSecond: Int) {
+            self.generator = generator
+            self.broker = broker
+            self.eventsPerSecond = eventsPerSecond
+        }
     }
 
     private func run(_ start: Start) {

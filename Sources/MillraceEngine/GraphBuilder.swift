@@ -14,6 +14,8 @@ struct GraphBuilder {
     let shards: Int
     /// What the shards of a plan with window aggregates share; nil on one shard.
     let exchange: Exchange?
+    /// What takes the place of the sinks; nil in a run.
+    let replay: ReplayEnds?
     private let recovery: StateRecovery
     private let formats = Formats()
 
@@ -33,9 +35,10 @@ struct GraphBuilder {
 
     init(
         plan: ExecutionPlan, models: ModelStore, options: PipelineOptions, shard: Int, shards: Int,
-        exchange: Exchange?
+        exchange: Exchange?, replay: ReplayEnds? = nil
     ) {
         self.exchange = exchange
+        self.replay = replay
         self.plan = plan
         recovery = StateRecovery(plan)
         self.models = models
@@ -45,12 +48,12 @@ struct GraphBuilder {
     }
 
     mutating func build() throws(Diagnostic) -> (graph: ShardGraph, stores: Stores) {
-        try openPostgres()
+        if replay == nil { try openPostgres() }
         for index in plan.nodes.indices { operators.append(try makeOperator(index)) }
         for (index, node) in plan.nodes.enumerated() {
             for (port, input) in node.inputs.enumerated() { operators[input].connect(to: operators[index], port: port) }
         }
-        if let path = plan.settings["dead-letter.path"] {
+        if replay == nil, let path = plan.settings["dead-letter.path"] {
             sessions.append(
                 try FilesConnectors.makeDeadLetterFile(path: Path.resolve(path, from: options.baseDirectory)))
         }
@@ -100,11 +103,17 @@ struct GraphBuilder {
         let watermark = plan.watermarkNode(behind: head).flatMap { operators[$0] as? WatermarkOperator }
         if let exchange { watermark?.share(exchange.time[index], shard: shard) }
         return ShardGraph.Input(
-            plan: source, index: index, source: try makeSource(source), head: operators[head], watermark: watermark)
+            plan: source, index: index, source: try makeSource(source, index: index), head: operators[head],
+            watermark: watermark)
     }
 
-    private func makeSource(_ source: SourcePlan) throws(Diagnostic) -> any Source {
+    private func makeSource(_ source: SourcePlan, index: Int) throws(Diagnostic) -> any Source {
         switch source.connector {
+        case "kafka" where replay?.stream == index:
+            return ReplaySource(
+                try KafkaConnector.makeSource(
+                    plan: source, formats: formats, limits: options.limits, clock: options.clock, log: options.log,
+                    partitions: replay?.partitions))
         case "kafka":
             return try KafkaConnector.makeSource(
                 plan: source, formats: formats, limits: options.limits, clock: options.clock, log: options.log,
@@ -175,6 +184,15 @@ struct GraphBuilder {
             }
         case .finalRows: return FinalRowsOperator(input(0), object: node.object, limits: options.limits)
         case .predict(let predict):
+            if let remote = models.remote(predict.model) {
+                let model = plan.models[predict.model]
+                let place = RemotePlacement(of: index, in: plan)
+                return try RemotePredictOperator(
+                    predict, input: input(0), model: remote, inputs: model.inputs, outputs: model.outputs,
+                    skipsReplayed: place.skipsReplayed, storesPositions: place.storesPositions, index: place.number,
+                    monitor: models.monitors[predict.model], object: node.object, limits: options.limits,
+                    clock: options.clock, log: options.log)
+            }
             return PredictOperator(
                 predict, input: input(0), model: plan.models[predict.model],
                 lanes: try models.lanes(
@@ -223,8 +241,11 @@ struct GraphBuilder {
             let required = sink.schema.fields.enumerated().filter { _, field in
                 sink.connector != "postgres" && (!field.isNullable || sink.primaryKey.contains(field.name))
             }
+            let end: any Sink
+            if let replay { end = replay.sinks[index] } else { end = try makeSink(sink) }
             return SinkOperator(
-                sink: try makeSink(sink), required: required.map { ($0.offset, $0.element.name) }, object: sink.name)
+                sink: end,
+                required: required.map { ($0.offset, $0.element.name) }, object: sink.name)
         }
     }
 

@@ -1,86 +1,7 @@
 internal import MillraceCore
 internal import MillraceModels
+internal import MillraceObservability
 internal import MillraceRuntime
-internal import Synchronization
-
-/// What a model file is used for.
-enum ModelRole: String, Hashable, Sendable {
-    /// Answers the rows.
-    case live
-    /// Answers some keys' rows.
-    case canary
-    /// Is compared with the one that answers.
-    case shadow
-}
-
-/// One model file of a plan: what is loaded now, and the operators that score with it.
-final class ModelUse: Sendable {
-    /// Index into the plan's models.
-    let index: Int
-    let role: ModelRole
-    /// The declared model with this file's path.
-    let plan: ModelPlan
-
-    /// An operator of a shard that takes up what is offered.
-    private struct Consumer {
-        let slot: ScorerSlot
-        let maxRows: Int
-    }
-    private struct State {
-        var model: (any Model)?
-        var consumers: [Consumer] = []
-    }
-    private let state = Mutex(State())
-
-    init(index: Int, role: ModelRole, plan: ModelPlan) {
-        self.index = index
-        self.role = role
-        self.plan = plan
-    }
-
-    /// For logs and messages.
-    var label: String { role == .live ? plan.name : "\(plan.name) (\(role.rawValue))" }
-
-    var model: (any Model)? { state.withLock { $0.model } }
-
-    /// Reads the file anew. Nothing is in use until `adopt`.
-    ///
-    /// - Throws: `.user` for a missing, damaged or unsuitable file; `.external` when it cannot be read.
-    func read(baseDirectory: String) throws(Diagnostic) -> any Model {
-        try ModelProviders.load(plan, baseDirectory: baseDirectory)
-    }
-
-    /// Uses the model: each operator gets a warmed scorer for its next batch.
-    ///
-    /// - Throws: when a scorer cannot be made; then everything stays as it was.
-    func adopt(_ model: any Model) throws(Diagnostic) {
-        let consumers = state.withLock { $0.consumers }
-        var ready: [(ScorerSlot, ReadyScorer)] = []
-        for consumer in consumers { ready.append((consumer.slot, try scorer(model, maxRows: consumer.maxRows))) }
-        for (slot, scorer) in ready { slot.offer(scorer) }
-        state.withLock { $0.model = model }
-    }
-
-    /// A lane for one operator; `adopt` reaches it from now on.
-    func lane(maxRows: Int) throws(Diagnostic) -> ScorerLane {
-        guard let model else { throw Diagnostic("model \"\(label)\" is not loaded", fault: .bug) }
-        let slot = ScorerSlot()
-        let first = try scorer(model, maxRows: maxRows)
-        state.withLock { $0.consumers.append(Consumer(slot: slot, maxRows: maxRows)) }
-        return ScorerLane(first, slot: slot)
-    }
-
-    /// Frees what operators have let go of, on the caller's thread.
-    func freeRetired() {
-        for consumer in state.withLock({ $0.consumers }) { _ = consumer.slot.takeRetired() }
-    }
-
-    private func scorer(_ model: any Model, maxRows: Int) throws(Diagnostic) -> ReadyScorer {
-        let scorer = try model.makeScorer(inputs: plan.inputs, outputs: plan.outputs, maxRows: maxRows)
-        ScorerWarmup.run(scorer, inputs: plan.inputs, outputs: plan.outputs)
-        return ReadyScorer(scorer: scorer, version: model.version, contentHash: model.contentHash)
-    }
-}
 
 /// The models of a running pipeline.
 final class ModelStore: Sendable {
@@ -106,7 +27,7 @@ final class ModelStore: Sendable {
         return uses
     }
 
-    private static func use(_ role: ModelRole, at path: String, of model: ModelPlan, _ index: Int) -> ModelUse {
+    private static func use(_ role: ModelStatus.Role, at path: String, of model: ModelPlan, _ index: Int) -> ModelUse {
         var other = model
         other.options["path"] = path
         // The pin is on the live file.
@@ -116,7 +37,34 @@ final class ModelStore: Sendable {
 
     /// Loads every file; nothing has connected yet.
     func load() throws(Diagnostic) {
-        for use in uses { try use.adopt(try use.read(baseDirectory: baseDirectory)) }
+        for use in uses {
+            let stamp = stamp(use)
+            use.begin(try read(use), stamp: stamp)
+        }
+    }
+
+    /// Reads a file anew and checks it against INPUT and OUTPUT. Nothing uses it yet.
+    ///
+    /// - Throws: `.user` for a missing, damaged or unsuitable file; `.external` when it cannot be read.
+    func read(_ use: ModelUse) throws(Diagnostic) -> any Model {
+        do throws(Diagnostic) {
+            return try ModelProviders.load(use.plan, baseDirectory: baseDirectory)
+        } catch {
+            guard use.role != .live else { throw error }
+            var placed = error
+            placed.message = "\(use.role.rawValue) of \(error.message)"
+            throw placed
+        }
+    }
+
+    /// Of the file as it is now; nil when there is none.
+    func stamp(_ use: ModelUse) -> FileStamp? {
+        use.plan.options["path"].flatMap { FileStamp(path: Path.resolve($0, from: baseDirectory)) }
+    }
+
+    /// The model, if another process evaluates it.
+    func remote(_ index: Int) -> (any RemoteModel)? {
+        uses.first { $0.index == index && $0.role == .live }?.model as? any RemoteModel
     }
 
     /// Scorers for one operator of a shard.
@@ -134,5 +82,15 @@ final class ModelStore: Sendable {
         }
         guard let live else { throw Diagnostic("model \(predict.model) is not in the plan", fault: .bug) }
         return PredictLanes(live: live, canary: canary, shadow: shadow)
+    }
+
+    /// For the metrics.
+    var status: [ModelStatus] {
+        uses.map { use in
+            let (version, swaps, refused) = use.status
+            return ModelStatus(
+                model: use.plan.name, role: use.role, version: version, swaps: swaps, refusedSwaps: refused,
+                counts: use.role == .live ? monitors[use.index].counts : ModelCounts())
+        }
     }
 }

@@ -22,6 +22,7 @@ public final class Pipeline: Sendable {
         var running = 0
         var isStopping = false
         var failure: Diagnostic?
+        var loader: ModelLoader?
     }
 
     /// What other threads may do with a shard: ask it to stop.
@@ -67,8 +68,15 @@ public final class Pipeline: Sendable {
             shards.append(Shard(graph: graph, context: context, observer: metrics))
         }
         let positions = try takeover.finish()
+        metrics.observeModels { models.status }
+        let loader = ModelLoader(models, log: options.log, clock: options.clock)
+        state.withLock { $0.loader = loader }
         launch(shards.map { Handover(shard: $0, positions: positions) })
+        loader.start()
     }
+
+    /// Reads the model files anew, changed or not. From any thread.
+    public func reloadModels() { state.withLock { $0.loader }?.reload() }
 
     private func launch(_ handovers: [Handover]) {
         state.withLock { state in
@@ -111,6 +119,7 @@ public final class Pipeline: Sendable {
     /// - Throws: the first failure of a shard.
     public func wait() throws(Diagnostic) {
         for thread in state.withLock({ $0.threads }) { thread.join() }
+        state.withLock { $0.loader }?.stop()
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 }

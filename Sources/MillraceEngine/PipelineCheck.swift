@@ -8,9 +8,10 @@ internal import MillraceRuntime
 public enum PipelineCheck {
     /// Loads every model and compares its signature with the SQL.
     public static func models(_ plan: ExecutionPlan, baseDirectory: String) -> [Diagnostic] {
-        ModelStore.uses(of: plan).compactMap { use in
+        let store = ModelStore(plan, baseDirectory: baseDirectory)
+        return store.uses.compactMap { use in
             do throws(Diagnostic) {
-                _ = try use.read(baseDirectory: baseDirectory)
+                _ = try store.read(use)
                 return nil
             } catch {
                 return error
@@ -62,7 +63,10 @@ public enum PipelineCheck {
         let node = plan.nodes[index]
         let instead: String
         if StateRecovery.isImplemented(node) {
-            instead = "Its state must be stored: remove SET 'state.snapshots' = 'off'."
+            instead =
+                plan.positions == .kafka
+                ? "Its state must be stored, which Kafka does not do: write to a PostgreSQL table, too."
+                : "Its state must be stored: remove SET 'state.snapshots' = 'off'."
         } else if node.isJoin, node.cannotBeReadAgain {
             instead =
                 "Bound the time between the two sides (a.ts BETWEEN b.ts - INTERVAL '1' HOUR AND b.ts), join windows, or make one"

@@ -39,7 +39,12 @@ public struct PipelineFile: Sendable {
     public init(path: String, text: String, variables: [String: String]) {
         self.path = path
         self.text = text
-        let result = Planner(registry: .millrace, variables: variables).plan(text, name: Path.baseName(path))
+        let directory = Path.directory(path)
+        let planner = Planner(registry: .millrace, variables: variables) { (path) throws(Diagnostic) in
+            let path = Path.resolve(path, from: directory)
+            return try BaselineFile.read(try TextFile.read(path), path: path)
+        }
+        let result = planner.plan(text, name: Path.baseName(self.path))
         plan = result.plan
         diagnostics = result.diagnostics
         listings = result.listings

@@ -38,6 +38,8 @@ enum ShardCount {
         let node = plan.nodes[index]
         // An operator that is not known to work by parts needs all rows in one place.
         switch node.kind {
+        case .predict where RemotePlacement.isRemote(node, plan) && hasWindows(plan):
+            return "a model server beside a window aggregate needs one shard"
         case .source, .project, .filter, .staticJoin, .lookupJoin, .unnest, .predict, .windowAssign, .expand, .union,
             .sink:
             return nil
@@ -71,6 +73,11 @@ enum ShardCount {
         case .finalRows: return "the final rows of what changes are known on one shard only"
         case .streamJoin: return "a join of two streams needs all rows of a key on one shard"
         }
+    }
+
+    /// What shards owe one another for a window is told by what has been read, not by what has been answered.
+    private static func hasWindows(_ plan: ExecutionPlan) -> Bool {
+        plan.nodes.contains { if case .windowAggregate = $0.kind { true } else { false } }
     }
 
     private static func readsAggregate(_ plan: ExecutionPlan, _ index: Int) -> Bool {

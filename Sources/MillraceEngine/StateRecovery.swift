@@ -2,7 +2,7 @@ internal import MillraceCore
 
 /// How the state of a plan's operators survives a restart: stored in the database, or rebuilt by reading rows again.
 ///
-/// Only where a PostgreSQL sink keeps the positions. Stored is the state
+/// Stored is, where a PostgreSQL sink keeps the positions, the state
 /// - that reading again cannot rebuild, because every row of the stream may be in it, or cannot rebuild exactly;
 /// - of OVER on arrival, whose histories are long;
 /// - of windows longer than `SET 'state.replay-limit'`;
@@ -10,7 +10,7 @@ internal import MillraceCore
 struct StateRecovery {
     /// Nodes whose state is stored.
     private(set) var stored: Set<Int> = []
-    /// What `stored` would be without `SET 'state.snapshots' = 'off'`.
+    /// What `stored` would be without `SET 'state.snapshots' = 'off'`, and if Kafka, where it keeps the positions, could keep state.
     private(set) var needed: Set<Int> = []
 
     /// Milliseconds of event time that a restart may have to read again for a window.
@@ -35,7 +35,6 @@ struct StateRecovery {
         if !plan.hasUnboundedSource, needed.contains(where: { !StateRecovery.isImplemented(plan.nodes[$0]) }) {
             needed = []
         }
-        // Kafka keeps positions and no state.
         if plan.positions == .postgres, plan.settings["state.snapshots"]?.lowercased() != "off" { stored = needed }
     }
 
@@ -43,7 +42,9 @@ struct StateRecovery {
     static func isImplemented(_ node: PlanNode) -> Bool {
         switch node.kind {
         case .over(let over): over.isOnArrival
-        case .windowAggregate(let aggregate): aggregate.emit == nil
+        case .windowAggregate: true
+        case .updatingAggregate, .topN, .streamJoin, .windowRank, .sessionAssign, .limit, .processingTime: true
+        case .sort(let sort): sort.timeColumn != nil
         default: false
         }
     }

@@ -22,6 +22,18 @@ enum TextFile {
         }
         return text
     }
+
+    /// - Throws: `.user` naming the file and the reason.
+    static func write(_ text: String, to path: String) throws(Diagnostic) {
+        guard let file = fopen(path, "wb") else {
+            throw Diagnostic("cannot write \"\(path)\": \(String(cString: strerror(errno)))")
+        }
+        var text = text
+        let isWritten = text.withUTF8 { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
+        guard fclose(file) == 0, isWritten else {
+            throw Diagnostic("cannot write \"\(path)\": \(String(cString: strerror(errno)))")
+        }
+    }
 }
 
 /// The parts of a path.

@@ -98,6 +98,21 @@ final class JSONRowEncoder: RowEncoder {
         buffer.append(0x7D)
     }
 
+    /// One column's value alone.
+    func encodeValue(_ batch: ColumnBatch, column: Int, row: Int, into buffer: ByteBuffer) throws(Diagnostic) {
+        try write(batch.columns[columns[column]], row, shapes[column], buffer)
+    }
+
+    /// The columns' values as a list.
+    func encodeList(_ batch: ColumnBatch, row: Int, into buffer: ByteBuffer) throws(Diagnostic) {
+        buffer.append(0x5B)
+        for i in 0..<columns.count {
+            if i > 0 { buffer.append(0x2C) }
+            try write(batch.columns[columns[i]], row, shapes[i], buffer)
+        }
+        buffer.append(0x5D)
+    }
+
     private func write(_ column: Column, _ row: Int, _ shape: Shape, _ buffer: ByteBuffer) throws(Diagnostic) {
         guard column.isValid(row) else { return buffer.append("null") }
         switch column.type {

@@ -1,6 +1,6 @@
 internal import CLibrdkafka
 public import MillraceCore
-import MillraceRuntime
+public import MillraceRuntime
 
 extension KafkaConnector {
     /// Creates a topic with one replica a partition; for tests, demos and `millrace` commands. Waits for the answer.
@@ -37,5 +37,27 @@ extension KafkaConnector {
         guard code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS else {
             throw Diagnostic("could not create Kafka topic \"\(name)\": \(describe(code))", fault: .external)
         }
+    }
+
+    /// Every partition of a source's topics, with the first offset it has and the one after its last.
+    ///
+    /// - Throws: `.external` when the brokers cannot be reached within `timeoutMilliseconds` or a topic is unknown.
+    public static func offsets(plan: SourcePlan, timeoutMilliseconds: Int = 10_000) throws(Diagnostic) -> [(
+        partition: SourcePartition, low: Int64, high: Int64
+    )] {
+        let scan = try ScanOptions(options: plan.options)
+        let properties = try KafkaProperties(options: plan.options, table: plan.name)
+        let client = try KafkaSource.makeClient(properties, object: "table \"\(plan.name)\"", log: .silent)
+        defer { client.close() }
+        let deadline = Deadline(milliseconds: timeoutMilliseconds)
+        var metadata: [String: [Int32]] = [:]
+        if scan.pattern != nil { metadata = try client.topics(named: nil, deadline: deadline) }
+        for topic in scan.topics {
+            metadata.merge(try client.topics(named: topic, deadline: deadline)) { _, new in new }
+        }
+        let all = TopicSelection(topics: scan.topics, pattern: scan.pattern, shard: 0, shards: 1).select(from: metadata)
+        let lows = try client.offsets(all, at: all.map { _ in .beginning }, deadline: deadline)
+        let highs = try client.offsets(all, at: all.map { _ in .end }, deadline: deadline)
+        return all.indices.map { (all[$0], lows[$0], highs[$0]) }
     }
 }

@@ -73,10 +73,11 @@ public enum KafkaConnector {
     /// The source of one shard. Does not connect; see `KafkaSource.init`.
     public static func makeSource(
         plan: SourcePlan, formats: any FormatFactory, limits: Limits, clock: any Clock, log: Log, shard: Int = 0,
-        shards: Int = 1
+        shards: Int = 1, partitions: Set<Int32>? = nil
     ) throws(Diagnostic) -> KafkaSource {
         try KafkaSource(
-            plan: plan, formats: formats, limits: limits, clock: clock, log: log, shard: shard, shards: shards)
+            plan: plan, formats: formats, limits: limits, clock: clock, log: log, shard: shard, shards: shards,
+            partitions: partitions)
     }
 
     /// A sink with a session, and so a producer, of its own. Does not wait for the brokers.

@@ -93,16 +93,17 @@ public final class KafkaSource: Source {
     /// - Parameters:
     ///   - shard: this source takes its share of the partitions, see `shards`.
     ///   - shards: how many sources read the table between them.
+    ///   - partitions: those that are read; nil: all.
     /// - Throws: `.user` for options that are wrong, unknown properties, formats.
     public init(
         plan: SourcePlan, formats: any FormatFactory, limits: Limits, clock: any Clock, log: Log, shard: Int = 0,
-        shards: Int = 1
+        shards: Int = 1, partitions only: Set<Int32>? = nil
     ) throws(Diagnostic) {
         precondition(shard >= 0 && shard < shards, "shard \(shard) of \(shards)")
         name = plan.name
         scan = try ScanOptions(options: plan.options)
         properties = try KafkaProperties(options: plan.options, table: plan.name)
-        selection = TopicSelection(topics: scan.topics, pattern: scan.pattern, shard: shard, shards: shards)
+        selection = TopicSelection(topics: scan.topics, pattern: scan.pattern, shard: shard, shards: shards, only: only)
         rows = try MessageRows(plan: plan, formats: formats, limits: limits)
         self.limits = limits
         self.clock = clock

@@ -7,10 +7,13 @@ struct TopicSelection: Sendable {
     let pattern: String?
     let shard: Int
     let shards: Int
+    /// Of any topic, these alone; nil: all.
+    var only: Set<Int32>?
 
     /// Spreads partitions so that every shard, and every later run with as many shards, comes to the same answer without
     /// asking: partition number plus the topic's place in the list (for a pattern: a hash of its name), modulo shards.
     func owns(_ partition: SourcePartition) -> Bool {
+        if let only, !only.contains(partition.partition) { return false }
         guard shards > 1 else { return true }
         let base: UInt64
         if let index = topics.firstIndex(of: partition.topic) {

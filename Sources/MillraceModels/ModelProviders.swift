@@ -2,7 +2,8 @@ public import MillraceCore
 public import MillraceRuntime
 
 /// The model providers of `CREATE MODEL … WITH ('provider' = …)`: `xgboost`, `lightgbm` (evaluated natively), `onnx`
-/// (ONNX Runtime, loaded when the first ONNX model is) and `savedmodel` (TensorFlow's C library, loaded likewise).
+/// (ONNX Runtime, loaded when the first ONNX model is), `savedmodel` (TensorFlow's C library, loaded likewise) and `http`,
+/// which asks a model server.
 ///
 /// INPUT columns bind by position. OUTPUT columns bind by name when all their names are outputs of the file, else by
 /// position. Outputs are flattened: a tensor `probabilities` of two columns is `probabilities_0`, `probabilities_1`; a map
@@ -61,7 +62,11 @@ public enum ModelProviders {
         ModelProviderDescriptor(name: "xgboost", options: trees),
         ModelProviderDescriptor(name: "lightgbm", options: trees),
         ModelProviderDescriptor(name: "savedmodel", options: savedModel),
+        ModelProviderDescriptor(name: "http", options: HTTPOptions.descriptors),
     ]
+
+    /// Whether rows leave the process to be scored.
+    public static func isRemote(_ plan: ModelPlan) -> Bool { plan.provider.lowercased() == "http" }
 
     /// Loads and warms the model of a plan and checks INPUT and OUTPUT against the file.
     ///
@@ -77,6 +82,7 @@ public enum ModelProviders {
                     hint: NearestName.hint(plan.provider, in: descriptors.map(\.name))
                         ?? "Providers are \(descriptors.map(\.name).joined(separator: ", ")).")
             }
+            if isRemote(plan) { return try HTTPModel(plan, baseDirectory: baseDirectory) }
             var provider = descriptor.name
             let given = try ModelFile.locate(
                 plan.options["path"] ?? "", baseDirectory: baseDirectory, label: label, range: plan.range)
@@ -209,8 +215,16 @@ public enum ModelProviders {
         let runtime = options["runtime"]?.lowercased() ?? "auto"
         let nullFails = options["nulls"]?.lowercased() == "error"
         var reason: String?
-        if runtime != "onnxruntime" {
-            switch OnnxTrees.recognize(bytes, names: featureNames, signedNames: signedNames, declared: declaredInputs) {
+        let file: OnnxFile?
+        do throws(ModelFileFault) {
+            file = try OnnxFile(bytes)
+        } catch {
+            // What ONNX Runtime makes of it is the answer.
+            file = nil
+            if case .damaged(let what) = error { reason = what }
+        }
+        if runtime != "onnxruntime", let file {
+            switch OnnxTrees.recognize(file, names: featureNames, signedNames: signedNames, declared: declaredInputs) {
             case .trees(let ensemble, let interface):
                 guard featureNames.isEmpty || featureNames.count == interface.inputs.count else {
                     throw Diagnostic(
@@ -230,6 +244,7 @@ public enum ModelProviders {
         }
         return try OnnxModel(
             path: path, library: OrtLibrary.load(option: options["runtime-library"]), label: label, version: version,
-            featureNames: featureNames, signedNames: signedNames, nullFails: nullFails, declaredInputs: declaredInputs)
+            fileFacts: file?.facts ?? [], featureNames: featureNames, signedNames: signedNames, nullFails: nullFails,
+            declaredInputs: declaredInputs)
     }
 }

@@ -89,7 +89,7 @@ enum TensorCells {
                     column.doubles[start + row] =
                         state != CellState.valid ? 0 : (isFloat ? Double(Float(value)) : Double(value))
                 } else {
-                    if state == CellState.valid, !fits(value, type) { state = RowErrorCode.numericOverflow.rawValue }
+                    if state == CellState.valid, !type.holds(value) { state = RowErrorCode.numericOverflow.rawValue }
                     column.ints[start + row] = state == CellState.valid ? value : 0
                 }
             }
@@ -98,14 +98,5 @@ enum TensorCells {
         }
         column.count = start + count
         if !allValid { column.allValid = false }
-    }
-
-    private static func fits(_ value: Int64, _ type: DataType) -> Bool {
-        switch type {
-        case .tinyInt: Int64(Int8(truncatingIfNeeded: value)) == value
-        case .smallInt: Int64(Int16(truncatingIfNeeded: value)) == value
-        case .integer: Int64(Int32(truncatingIfNeeded: value)) == value
-        default: true
-        }
     }
 }

@@ -15,6 +15,10 @@ public final class PipelineMetrics: ShardObserver {
         public var latency = Percentiles()
         /// The same since the previous `takeInterval`.
         public var intervalLatency = Percentiles()
+        /// Every model file in use.
+        public var models: [ModelStatus] = []
+        /// Calls of remote models, by model.
+        public var remoteCalls: [String: RemoteCounts] = [:]
         /// The oldest watermark over sources and shards; nil before the first.
         public var watermark: Int64?
         /// What operators hold, by their number in the plan, summed over the shards; a second old at most.
@@ -41,6 +45,7 @@ public final class PipelineMetrics: ShardObserver {
         var latency = LatencyHistogram()
         var interval = LatencyHistogram()
         var watermarks: [Int: Int64] = [:]
+        var models: @Sendable () -> [ModelStatus] = { [] }
         /// By shard.
         var held: [Int: [OperatorState]] = [:]
     }
@@ -57,10 +62,16 @@ public final class PipelineMetrics: ShardObserver {
             copy.latency = PipelineMetrics.percentiles(state.latency)
             copy.intervalLatency = PipelineMetrics.percentiles(state.interval)
             copy.watermark = state.watermarks.values.min()
+            copy.models = state.models()
             copy.state = PipelineMetrics.sum(state.held)
             if takeInterval { state.interval.clear() }
             return copy
         }
+    }
+
+    /// Where the status of the models is asked for.
+    public func observeModels(_ models: @escaping @Sendable () -> [ModelStatus]) {
+        state.withLock { $0.models = models }
     }
 
     /// Forgets the latencies so far: of a backlog that was there before, for example.
@@ -122,6 +133,10 @@ public final class PipelineMetrics: ShardObserver {
 
     public func advanced(source: Int, watermark: Int64) {
         state.withLock { $0.watermarks[source] = watermark }
+    }
+
+    public func called(model: String, _ counts: RemoteCounts) {
+        state.withLock { $0.snapshot.remoteCalls[model, default: RemoteCounts()] += counts }
     }
 
     public func finished(source: Int) {

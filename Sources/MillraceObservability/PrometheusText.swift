@@ -39,6 +39,7 @@ public enum PrometheusText {
         for each in metrics.state { page.sample(labels(each), String(each.size.keys)) }
         page.family("millrace_state_bytes", .gauge, "Memory that an operator's state takes, estimated.")
         for each in metrics.state { page.sample(labels(each), String(each.size.bytes)) }
+        models(metrics.models, page: &page)
         return page.text
     }
 
@@ -54,7 +55,7 @@ public enum PrometheusText {
             + String(repeating: "0", count: 6 - fraction.count) + fraction
     }
 
-    private struct Page {
+    struct Page {
         enum Kind: String { case counter, gauge, summary }
         let pipeline: String
         private(set) var text = ""

@@ -57,9 +57,17 @@ final class CatalogTable {
 final class CatalogModel {
     let name: String
     let plan: ModelPlan
-    init(name: String, plan: ModelPlan) {
+    let label: PredictedLabel?
+    let transform: ModelTransform
+    let drift: DriftSettings?
+    init(
+        name: String, plan: ModelPlan, label: PredictedLabel?, transform: ModelTransform, drift: DriftSettings?
+    ) {
+        self.drift = drift
         self.name = name
         self.plan = plan
+        self.label = label
+        self.transform = transform
     }
 }
 

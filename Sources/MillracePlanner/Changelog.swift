@@ -38,7 +38,7 @@ extension LogicalNode {
             return isUnique ? inputs[0].upsertKeys : []
         case .streamJoin(let join): return joinKeys(join)
         case .finalRows: return inputs[0].upsertKeys
-        case .groupAggregate(let keys, _), .updatingAggregate(let keys, _): return [Set(keys.indices)]
+        case .groupAggregate(let keys, _), .updatingAggregate(let keys, _, _): return [Set(keys.indices)]
         case .windowAggregate(let window) where window.emit != nil:
             let bounds = columns.count - 3
             let own = Set(0..<window.keys.count)

@@ -14,7 +14,8 @@ extension Explain {
         var lines: [String]
         switch join.form {
         case .regular:
-            lines = ["\(kind)join of streams\(on)", "both inputs are kept for ever"]
+            let state = ttl(join.stateTTLMilliseconds, "a row", "it was written")
+            lines = ["\(kind)join of streams\(on)"] + (state.isEmpty ? ["both inputs are kept for ever"] : state)
             if join.isUpdating { lines.append("gives changes") }
         case .window(let leftEnd, let rightEnd):
             lines = [

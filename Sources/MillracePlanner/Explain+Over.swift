@@ -35,6 +35,7 @@ extension Explain {
             + (top.keys.isEmpty ? [] : ["keys: \(top.keys.map { input[$0].name }.joined(separator: ", "))"])
             + ["order: \(top.order.isEmpty ? "arrival" : order(top.order, input))"]
             + (top.prefersNewest ? ["of equal rows the newest first"] : [])
+            + ttl(top.stateTTLMilliseconds, "a partition", "its rows last changed")
     }
 
     private static func extent(_ extent: OverFrame.Extent) -> String {

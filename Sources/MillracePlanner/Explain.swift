@@ -175,8 +175,14 @@ public enum Explain {
                 + (aggregate.keys.isEmpty
                     ? [] : ["keys: \(aggregate.keys.map { name($0, input) }.joined(separator: ", "))"])
                 + aggregate.aggregates.map { call($0, input) }
+                + ttl(aggregate.stateTTLMilliseconds, "a group", "its last row")
         case .union: return ["union", "columns: \(schema(node.schema))"]
         }
+    }
+
+    /// When state is forgotten.
+    static func ttl(_ milliseconds: Int64?, _ what: String, _ since: String) -> [String] {
+        milliseconds.map { ["state: \(what) is forgotten \(ExpressionText.duration($0 * 1000)) after \(since)"] } ?? []
     }
 
     private static func sourceFacts(_ source: SourcePlan) -> [String] {

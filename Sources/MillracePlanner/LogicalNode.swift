@@ -126,7 +126,7 @@ final class LogicalNode {
         case sort(SortPlan)
         case limit(offset: Int, count: Int)
         /// The same over a stream: a change for every row.
-        case updatingAggregate(keys: [Int], aggregates: [AggregateCall])
+        case updatingAggregate(keys: [Int], aggregates: [AggregateCall], ttlMilliseconds: Int64?)
         case union
         case sink(SinkPlan)
     }
@@ -200,10 +200,13 @@ final class LogicalNode {
         return .project(self, own + items)
     }
 
-    /// Some columns forwarded, in the given order.
-    func selecting(_ indices: [Int]) -> LogicalNode {
+    /// Some columns forwarded, in the given order, then further ones.
+    func selecting(
+        _ indices: [Int], appending items: [(name: String, expression: Expression, isNullable: Bool)] = []
+    ) -> LogicalNode {
         .project(
-            self, indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) })
+            self,
+            indices.map { (columns[$0].name, Expression.column($0, columns[$0].type), columns[$0].isNullable) } + items)
     }
 }
 

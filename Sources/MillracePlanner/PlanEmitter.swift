@@ -117,7 +117,7 @@ struct PlanEmitter {
             let read =
                 aggregate.keys + Self.columns(aggregate.aggregates) + [aggregate.timeColumn] + aggregate.window.columns
             add(read.map { [$0] })
-        case .groupAggregate(let keys, let aggregates), .updatingAggregate(let keys, let aggregates):
+        case .groupAggregate(let keys, let aggregates), .updatingAggregate(let keys, let aggregates, _):
             add(keys.map { [$0] } + Self.columns(aggregates).map { [$0] })
         case .expand(let expand):
             let inputs = node.inputs[0].columns.count
@@ -330,7 +330,7 @@ struct PlanEmitter {
             let input = input(node, 0, isStatic)
             let index = append(.limit(offset: offset, count: count), [input.node], fields(input), node.object)
             emitted[key] = Emitted(node: index, places: input.places)
-        case .updatingAggregate(let keys, let aggregates):
+        case .updatingAggregate(let keys, let aggregates, let ttl):
             let input = input(node, 0, isStatic)
             // The rows of a key that is the sink's are told apart there.
             if aggregates.isEmpty, !isStatic, node.inputs[0].updates == nil, !readers.wantBefore(node) {
@@ -346,7 +346,7 @@ struct PlanEmitter {
                     : .updatingAggregate(
                         UpdatingAggregatePlan(
                             keys: places, aggregates: calls, inputRetracts: node.inputs[0].updates != nil,
-                            emitsBefore: readers.wantBefore(node))), input, key)
+                            emitsBefore: readers.wantBefore(node), stateTTLMilliseconds: ttl)), input, key)
         case .union:
             let inputs = node.inputs.indices.map { input(node, $0, isStatic) }
             let index = append(.union, inputs.map(\.node), own.map { pathField(node, $0) }, node.object)

@@ -21,9 +21,15 @@ public struct PlanResult: Sendable {
 public struct Planner: Sendable {
     private let registry: Registry
     private let variables: [String: String]
+    /// Reads the reference statistics at a path of CREATE MODEL.
+    public typealias BaselineReader = @Sendable (String) throws(Diagnostic) -> ModelBaseline
+    private let baselines: BaselineReader?
 
-    /// - Parameter variables: values of `${key}` in WITH options and SET.
-    public init(registry: Registry, variables: [String: String]) {
+    /// - Parameters:
+    ///   - variables: values of `${key}` in WITH options and SET.
+    ///   - baselines: nil: `'baseline'` is checked as an option only.
+    public init(registry: Registry, variables: [String: String], baselines: BaselineReader? = nil) {
+        self.baselines = baselines
         self.registry = registry
         self.variables = variables
     }
@@ -31,8 +37,9 @@ public struct Planner: Sendable {
     /// Plans a whole file. Every independent error is reported; `name` is the plan's unless SET 'pipeline.name' says otherwise.
     public func plan(_ text: String, name: String) -> PlanResult {
         let parsed = SQLParser.parse(text)
-        let binder = ScriptBinder(registry: registry, variables: variables)
+        let binder = ScriptBinder(registry: registry, variables: variables, baselines: baselines)
         binder.bind(parsed.script)
+        if parsed.diagnostics.isEmpty { binder.addDrift(pipeline: binder.settings["pipeline.name"] ?? name) }
         var diagnostics = parsed.diagnostics
         diagnostics += binder.log.all.filter { !Self.isConsequence($0, of: parsed.lostNames) }
         if diagnostics.allSatisfy({ $0.severity != .error }), !binder.hasInsert, binder.listings.isEmpty {

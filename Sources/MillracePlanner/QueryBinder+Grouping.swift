@@ -13,7 +13,8 @@ extension QueryBinder {
                 .groupAggregate(keys: keys, aggregates: aggregates), inputs: [node], columns: columns, object: object)
         }
         return LogicalNode(
-            .updatingAggregate(keys: keys, aggregates: aggregates), inputs: [node], columns: columns, object: object,
+            .updatingAggregate(keys: keys, aggregates: aggregates, ttlMilliseconds: stateTTLMilliseconds),
+            inputs: [node], columns: columns, object: object,
             // A group without aggregates stays as it came.
             updates: aggregates.isEmpty ? nil : cause)
     }
@@ -28,7 +29,8 @@ extension QueryBinder {
         }
         return LogicalNode(
             isContinuous(node)
-                ? .updatingAggregate(keys: keys, aggregates: []) : .groupAggregate(keys: keys, aggregates: []),
+                ? .updatingAggregate(keys: keys, aggregates: [], ttlMilliseconds: stateTTLMilliseconds)
+                : .groupAggregate(keys: keys, aggregates: []),
             inputs: [node], columns: columns, object: object)
     }
 

@@ -9,18 +9,30 @@ extension QueryBinder {
         guard let tableSyntax = values[bindsByName ? 1 : 0], let modelSyntax = values[bindsByName ? 0 : 1] else {
             return nil
         }
-        if bindsByName, let settings = values[2] {
-            log.error("options of ML.PREDICT are not supported", at: settings.range)
-            return nil
-        }
         let table = tableArgument(tableSyntax)
         let model = self.model(modelSyntax)
         guard let table, let model else { return nil }
         let plan = model.plan
+        guard let threshold = PredictedLabel.threshold(bindsByName ? values[2] : nil, model.label, log) else {
+            return nil
+        }
+        if !bindsByName, !model.transform.isEmpty {
+            log.error(
+                "model \"\(plan.name)\" has TRANSFORM, which ML_PREDICT does not apply", at: modelSyntax.range,
+                hint: "Write ML.PREDICT(MODEL \(plan.name), TABLE …), which binds columns by name.")
+            return nil
+        }
         var columns: [(bound: Bound, range: SourceRange, name: String)] = []
         let binder = binder(table.scope, "ML_PREDICT")
         if bindsByName {
             for input in plan.inputs.fields {
+                switch model.transform.feature(input.name, binder) {
+                case .bound(let bound, let range):
+                    columns.append((bound, range, input.name))
+                    continue
+                case .failed: return nil
+                case .absent: break
+                }
                 guard table.scope.columns.contains(where: { $0.name == input.name || $0.isBroken }) else {
                     log.error(
                         "input \"\(input.name)\" of model \"\(plan.name)\" is not a column of the table",
@@ -103,6 +115,22 @@ extension QueryBinder {
                 PredictPlan(
                     model: -1, arguments: indices, receipts: receipts, contract: config.contract, canaryKey: canaryKey,
                     config: config.rest)), inputs: [input], columns: input.columns + outputs, object: plan.name)
+        if model.drift != nil {
+            drifts.append(
+                DriftUse(
+                    model: model, node: node, inputs: indices,
+                    outputs: plan.outputs.fields.indices.map { input.columns.count + $0 }))
+        }
+        if bindsByName, let label = model.label {
+            let places = plan.outputs.fields.indices.map {
+                (index: input.columns.count + $0, type: plan.outputs.fields[$0].type)
+            }
+            taken = Set(table.node.columns.map(\.name))
+            let predicted = label.items(places, threshold: threshold).map {
+                (unique($0.name), $0.expression, $0.isNullable)
+            }
+            return node.selecting(Array(0..<own), appending: predicted)
+        }
         if input.columns.count == own { return node }
         return node.selecting(Array(0..<own) + Array(input.columns.count..<node.columns.count))
     }

@@ -133,11 +133,14 @@ extension QueryBinder {
         if kind.hasRightColumns {
             columns += right.columns.map { form.output($0, isLeft: false, isNullable: kind.keepsLeft) }
         }
+        var plan = StreamJoinPlan(
+            form: form, kind: kind, leftKeys: leftKeys, rightKeys: rightKeys,
+            residual: Expression.conjunction(condition.rest)?.mapColumns(place))
+        if form == .regular, isContinuous(left) || isContinuous(right) {
+            plan.stateTTLMilliseconds = stateTTLMilliseconds
+        }
         let joined = LogicalNode(
-            .streamJoin(
-                StreamJoinPlan(
-                    form: form, kind: kind, leftKeys: leftKeys, rightKeys: rightKeys,
-                    residual: Expression.conjunction(condition.rest)?.mapColumns(place))),
+            .streamJoin(plan),
             inputs: [left, right], columns: columns, object: object, updates: updates)
         let total = kind.hasRightColumns ? leftCount + sides.right.columns.count : leftCount
         return joined.selecting((0..<total).map(place))

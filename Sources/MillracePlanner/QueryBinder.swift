@@ -18,6 +18,8 @@ final class QueryBinder {
     var commonTables: [[String: LogicalNode?]] = []
     /// The same table with the same options is read once.
     private var scans: [ScanKey: LogicalNode] = [:]
+    /// Uses of models with a baseline.
+    var drifts: [DriftUse] = []
     /// What a new node belongs to, for dead letters and explain.
     var object = "query"
     /// `SET 'table.exec.emit.…'`.

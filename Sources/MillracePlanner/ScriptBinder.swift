@@ -15,7 +15,11 @@ final class ScriptBinder {
     /// What SHOW statements gave, in order.
     var listings: [[String]] = []
 
-    init(registry: Registry, variables: [String: String]) {
+    /// Reads the file of a `'baseline'`; nil: baselines are not looked at.
+    let baselines: Planner.BaselineReader?
+
+    init(registry: Registry, variables: [String: String], baselines: Planner.BaselineReader? = nil) {
+        self.baselines = baselines
         self.registry = registry
         options = OptionChecker(registry: registry, variables: variables, log: log)
         query = QueryBinder(registry: registry, options: options, log: log)
@@ -300,7 +304,9 @@ final class ScriptBinder {
             let fields = resolved.compactMap { $0 }
             return fields.count == columns.count ? fields : nil
         }
-        let checked = options.model(syntax.options, name: name, range: syntax.name.range)
+        let given = BigQueryModelOptions.translated(syntax.options)
+        let checked = options.model(given, name: name, range: syntax.name.range)
+        let transform = ModelTransform(syntax.transform, log: log)
         let inputs = fields(syntax.inputs)
         let outputs = fields(syntax.outputs)
         var isFine = true
@@ -311,12 +317,15 @@ final class ScriptBinder {
             isFine = false
         }
         let variants = checked.flatMap {
-            ModelVariants.read(syntax.options, values: $0.options, model: name, log: log)
+            ModelVariants.read(given, values: $0.options, model: name, log: log)
         }
-        guard isFine, let checked, let variants, let inputs, let outputs else {
+        guard isFine, let checked, let variants, let inputs, let outputs, let transform else {
             query.catalog.add(syntax.name, .broken)
             return
         }
+        let drift = DriftSettings.read(
+            given, values: checked.options, model: name, reader: baselines, log: log)
+        let label = PredictedLabel.read(given, values: checked.options, outputs: outputs, model: name, log: log)
         query.catalog.add(
             syntax.name,
             .model(
@@ -325,7 +334,7 @@ final class ScriptBinder {
                     plan: ModelPlan(
                         name: name, provider: checked.provider, options: checked.options, inputs: Schema(inputs),
                         outputs: Schema(outputs), shadow: variants.shadow, canary: variants.canary,
-                        range: syntax.name.range))))
+                        range: syntax.name.range), label: label, transform: transform, drift: drift)))
     }
 
     /// - Parameter rows: the query, when it is bound already.

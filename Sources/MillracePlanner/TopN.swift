@@ -38,7 +38,7 @@ enum TopN {
             case .project(let expressions):
                 guard column < expressions.count, case .column(let index, _) = expressions[column] else { return false }
                 (node, column) = (node.inputs[0], index)
-            case .updatingAggregate(let keys, let aggregates):
+            case .updatingAggregate(let keys, let aggregates, _):
                 guard node.inputs[0].updates == nil, column >= keys.count else { return false }
                 switch aggregates[column - keys.count].function {
                 case .count, .countAll, .maximum: return first.isDescending
@@ -56,6 +56,7 @@ extension QueryBinder {
     func topN(_ plan: TopNPlan, _ input: LogicalNode, _ columns: [OutputColumn], _ cause: UpdateCause?) -> LogicalNode {
         var plan = plan
         plan.isFinal = !isContinuous(input)
+        plan.stateTTLMilliseconds = plan.isFinal ? nil : stateTTLMilliseconds
         // The first rows to come stay the first.
         let isFixed = plan.order.isEmpty && !plan.prefersNewest && input.updates == nil
         return LogicalNode(

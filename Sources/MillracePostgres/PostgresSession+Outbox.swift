@@ -24,7 +24,7 @@ extension PostgresSession {
             block.append(0, outbox.sink)
             block.append(1, sequence)
             block.append(2, Int64(entry.messages))
-            block.append(3, entry.bytes)
+            block.append(3, bytes: entry.bytes)
             block.rows += 1
         }
     }

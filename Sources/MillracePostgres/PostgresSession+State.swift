@@ -10,7 +10,7 @@ extension PostgresSession: StateSession {
         let block = current.snapshots
         block.append(0, Int64(index))
         block.append(1, Int64(group))
-        block.append(2, snapshot)
+        block.append(2, bytes: snapshot)
         block.rows += 1
     }
 

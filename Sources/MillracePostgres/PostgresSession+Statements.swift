@@ -9,11 +9,11 @@ extension PostgresSession {
         case deletion(Int)
         case deadLetters
         case partitions
-        case outbox
-        case relayed
         case stateLog
         case snapshots
         case dropLog
+        case outbox
+        case relayed
     }
 
     func name(of statement: Statement) -> String {
@@ -23,11 +23,11 @@ extension PostgresSession {
         case .deletion(let index): sinks[index].deletionName
         case .deadLetters: "millrace_dead_letters"
         case .partitions: "millrace_partitions"
-        case .outbox: "millrace_outbox"
-        case .relayed: "millrace_relayed"
         case .stateLog: "millrace_state_log"
         case .snapshots: "millrace_snapshots"
         case .dropLog: "millrace_drop_log"
+        case .outbox: "millrace_outbox"
+        case .relayed: "millrace_relayed"
         }
     }
 
@@ -38,11 +38,11 @@ extension PostgresSession {
         case .deletion(let index): sinks[index].deletion
         case .deadLetters: StateSchema.deadLetters
         case .partitions: StateSchema.partitions
-        case .outbox: StateSchema.outbox
-        case .relayed: StateSchema.relayed
         case .stateLog: StateSchema.stateLog
         case .snapshots: StateSchema.snapshots
         case .dropLog: StateSchema.dropLog
+        case .outbox: StateSchema.outbox
+        case .relayed: StateSchema.relayed
         }
     }
 
@@ -59,10 +59,10 @@ extension PostgresSession {
         }
         if transaction.deadLetters.rows > 0 { guard prepareOnce(.deadLetters, raw) else { return false } }
         if transaction.partitions.rows > 0 { guard prepareOnce(.partitions, raw) else { return false } }
-        if transaction.outbox.rows > 0 { guard prepareOnce(.outbox, raw) else { return false } }
         if transaction.changes.count > 0 { guard prepareOnce(.stateLog, raw) else { return false } }
         if transaction.snapshots.rows > 0 { guard prepareOnce(.snapshots, raw) else { return false } }
         if transaction.dropped != nil { guard prepareOnce(.dropLog, raw) else { return false } }
+        if transaction.outbox.rows > 0 { guard prepareOnce(.outbox, raw) else { return false } }
         if prepared.count > known {
             guard PQpipelineSync(raw) == 1 else { return false }
             units.append(.prepare)
@@ -83,8 +83,8 @@ extension PostgresSession {
         let updating = sinks.filter { !$0.deletion.isEmpty }
         let statements: [Statement] =
             [.checkpoint, .deadLetters, .partitions] + sinks.indices.map { .sink($0) }
-            + updating.map { .deletion($0.index) } + (outboxes.isEmpty ? [] : [.outbox, .relayed])
-            + (stateOperators.isEmpty ? [] : [.stateLog, .snapshots, .dropLog])
+            + updating.map { .deletion($0.index) } + (stateOperators.isEmpty ? [] : [.stateLog, .snapshots, .dropLog])
+            + (outboxes.isEmpty ? [] : [.outbox, .relayed])
         try connection.pipeline { raw in statements.allSatisfy { prepareOnce($0, raw) } }
         var plans: [(sql: String, parameters: [String?])] = [
             (explain(.checkpoint, parameterCount: 6 + StateSchema.pageTypes.count), [])

@@ -128,6 +128,10 @@ public final class PostgresSession: SinkSession, CheckpointStore {
     /// Adds a sink: describes its table in the database and checks the columns against it. Before the first `submit`.
     public func makeSink(_ plan: SinkPlan) throws(Diagnostic) -> PostgresSink {
         let connection = try idleConnection()
+        // Tables of our own schema, `millrace.drift`, are made before the session opens it.
+        if TableDescription.split(plan.options["table-name"] ?? plan.name).schema == "millrace" {
+            try StateSchema.create(connection)
+        }
         let sink = try PostgresSink(plan: plan, index: sinks.count, session: self, connection: connection)
         sinks.append(sink)
         current.blocks.append(RowBlock(sink.elementTypes))

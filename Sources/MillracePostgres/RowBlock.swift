@@ -168,7 +168,7 @@ final class RowBlock {
         guard let bytes else { return appendNull(column) }
         bytes.withUnsafeBufferPointer { appendElement(column, $0) }
     }
-    func append(_ column: Int, _ bytes: ByteRef) { appendElement(column, bytes.buffer) }
+    func append(_ column: Int, bytes: ByteRef) { appendElement(column, bytes.buffer) }
     private func appendElement(_ column: Int, _ bytes: UnsafeBufferPointer<UInt8>) {
         UnsafeMutableRawPointer(buffers[column].reserve(4)).storeBytes(of: Int32(bytes.count).bigEndian, as: Int32.self)
         buffers[column].commit(4)

@@ -16,13 +16,13 @@ final class SinkTransaction {
     /// Partitions that positions are written of for the first time in this run.
     let partitions = RowBlock(StateSchema.partitionTypes)
     let deadLetters = RowBlock(StateSchema.deadLetterTypes)
-    /// Messages for other systems, one row a sink.
-    let outbox = RowBlock(StateSchema.outboxTypes)
     /// What the rows have changed in the operators' state; see `StateSession`.
     let changes = ByteBuffer(capacity: 512)
     let snapshots = RowBlock(StateSchema.snapshotTypes)
     /// A part of the log that is not needed any more.
     var dropped: ClosedRange<Int64>?
+    /// Messages for other systems, one row a sink.
+    let outbox = RowBlock(StateSchema.outboxTypes)
     /// Rows and bytes as counted at submit.
     var rows = 0
     var bytes = 0
@@ -33,17 +33,17 @@ final class SinkTransaction {
         pageCount = 0
         if partitions.rows > 0 { partitions.clear() }
         if deadLetters.rows > 0 { deadLetters.clear() }
-        if outbox.rows > 0 { outbox.clear() }
         changes.clear()
         if snapshots.rows > 0 { snapshots.clear() }
         dropped = nil
+        if outbox.rows > 0 { outbox.clear() }
         rows = 0
         bytes = 0
     }
 
     func count() {
         rows = 0
-        bytes = deadLetters.bytes + outbox.bytes + changes.count + snapshots.bytes
+        bytes = deadLetters.bytes + changes.count + snapshots.bytes + outbox.bytes
         for block in blocks {
             rows += block.rows
             bytes += block.bytes

@@ -56,13 +56,13 @@ enum StateSchema {
             key_group integer NOT NULL,
             sequence bigint NOT NULL,
             snapshot bytea NOT NULL,
-            PRIMARY KEY (pipeline, operator, key_group));
+            PRIMARY KEY (pipeline, operator, key_group)) WITH (toast_tuple_target = 8160);
         ALTER TABLE millrace.state ALTER COLUMN snapshot SET STORAGE EXTERNAL;
         CREATE TABLE IF NOT EXISTS millrace.state_log (
             pipeline text NOT NULL,
             sequence bigint NOT NULL,
             changes bytea NOT NULL,
-            PRIMARY KEY (pipeline, sequence));
+            PRIMARY KEY (pipeline, sequence)) WITH (toast_tuple_target = 8160);
         ALTER TABLE millrace.state_log ALTER COLUMN changes SET STORAGE EXTERNAL;
         CREATE TABLE IF NOT EXISTS millrace.outbox (
             pipeline text NOT NULL,

@@ -11,5 +11,7 @@ struct Millrace: ParsableCommand {
             SIGTERM, 1 failed, 2 the SQL file has errors, 64 wrong arguments.
             """,
         version: "millrace 0.1.0",
-        subcommands: [Run.self, Check.self, ExplainCommand.self, Demo.self, ModelCommand.self, DocsCommand.self])
+        subcommands: [
+            Run.self, Check.self, ExplainCommand.self, Replay.self, Demo.self, ModelCommand.self, DocsCommand.self,
+        ])
 }

@@ -5,7 +5,7 @@ import MillraceEngine
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "Look at model files, try them, measure them.",
-        subcommands: [Inspect.self, Predict.self, Bench.self])
+        subcommands: [Inspect.self, Predict.self, Bench.self, Baseline.self])
 
     static let pathHelp: ArgumentHelp =
         "A model file (ONNX, XGBoost JSON or UBJ, LightGBM text), a SavedModel or an MLflow folder."
@@ -103,6 +103,25 @@ struct ModelCommand: ParsableCommand {
                 rows: rows, batches: sizes.map { $0! }, seconds: seconds, options: options)
             try ModelCommand.reporting(path) { () throws(Diagnostic) in
                 Console.raw(try ModelBench.text(path: path, settings))
+            }
+        }
+    }
+
+    struct Baseline: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write reference statistics of a CSV file of training rows, for a model's 'baseline' option.")
+
+        @Argument(help: "A CSV file with a header; its columns are named as the model's INPUT and OUTPUT.")
+        var path: String
+        @Option(help: "The file to write (default: FILE.baseline.json).")
+        var output: String?
+        @Option(help: "Buckets of a numeric column, 2 to 100.")
+        var buckets = 10
+
+        func run() throws {
+            guard (2...100).contains(buckets) else { throw ValidationError("--buckets takes a number from 2 to 100") }
+            try ModelCommand.reporting(path) { () throws(Diagnostic) in
+                Console.print(try ModelReport.baseline(csv: path, output: output, buckets: buckets))
             }
         }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MillraceCore
 import MillraceEngine
 import MillraceObservability
@@ -9,7 +10,8 @@ struct Run: ParsableCommand {
         abstract: "Run a pipeline until its sources end or a signal stops it.",
         discussion: """
             SIGINT and SIGTERM drain: the batch in hand is finished and committed, then the process ends with status 0. \
-            Bounded sources end the run by themselves.
+            Bounded sources end the run by themselves. SIGHUP reads the model files anew; a file that has changed is taken up \
+            without it, unless CREATE MODEL says otherwise ('swap').
             """)
 
     @OptionGroup var pipeline: PipelineArguments
@@ -55,7 +57,8 @@ struct Run: ParsableCommand {
     }
 
     func run() throws {
-        let signals = StopSignals()
+        let signals = StopSignals(hangup: true)
+        let terminal = ControllingTerminal()
         let (file, plan) = try pipeline.load()
         for listing in file.listings { Console.print(listing.joined(separator: "\n")) }
         // A file of SHOW statements only has nothing to run.
@@ -75,6 +78,7 @@ struct Run: ParsableCommand {
             guard let running = try start(plan, options, signals) else { return }
             waiting: while true {
                 switch signals.wait(finished: running.finishedDescriptor, requests: endpoint?.descriptor ?? -1) {
+                case .signal(SIGHUP) where !terminal.isGone: running.reloadModels()
                 case .signal:
                     running.requestStop()
                     break waiting

@@ -7,7 +7,7 @@ struct StopSignals: ~Copyable {
 
     /// Call before any thread starts: threads inherit the mask, so the signals reach only this descriptor.
     ///
-    /// - Parameter hangup: also SIGHUP, the end of the terminal.
+    /// - Parameter hangup: also SIGHUP: the end of the terminal, or the wish that files be read anew.
     init(hangup: Bool = false) {
         var set = sigset_t()
         sigemptyset(&set)

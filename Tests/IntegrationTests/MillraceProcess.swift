@@ -89,6 +89,7 @@ final class MillraceProcess {
     func pause() { if isRunning { _ = Foundation.kill(id, SIGSTOP) } }
     func resume() { _ = Foundation.kill(id, SIGCONT) }
     func interrupt() { if isRunning { _ = Foundation.kill(id, SIGINT) } }
+    func hangUp() { if isRunning { _ = Foundation.kill(id, SIGHUP) } }
     func terminate() { if isRunning { _ = Foundation.kill(id, SIGTERM) } }
 
     /// Waits for the end, at most `seconds`; returns the exit status.

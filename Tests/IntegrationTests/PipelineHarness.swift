@@ -43,8 +43,14 @@ final class PipelineHarness {
     @discardableResult
     func start(_ name: String, _ variables: [String: String] = [:], shards: Int = 1) throws -> Pipeline {
         let path = MillraceProcess.repository.appendingPathComponent("pipelines/\(name).sql").path
+        return try start(path: path, text: try String(contentsOfFile: path, encoding: .utf8), variables, shards: shards)
+    }
+
+    /// Starts a file of this text.
+    @discardableResult
+    func start(path: String, text: String, _ variables: [String: String] = [:], shards: Int = 1) throws -> Pipeline {
         let given = ["bootstrap": broker.bootstrapServers, "database": url].merging(variables) { $1 }
-        let file = try PipelineFile(path: path, variables: given)
+        let file = PipelineFile(path: path, text: text, variables: given)
         let plan = try #require(file.plan, "\(file.rendered(file.diagnostics))")
         #expect(file.diagnostics.isEmpty, "\(file.rendered(file.diagnostics))")
         var options = PipelineOptions()

@@ -135,6 +135,51 @@ struct OnnxModelTests {
         #expect(type?.message.contains("OUTPUT column \"w\" is BIGINT") == true)
     }
 
+    /// Every element type as [N] and as [N, 1], with any number of rows and one at a time.
+    @Test(arguments: ["kinds", "kinds_one"])
+    func everyElementGoesThrough(_ file: String) throws {
+        let types: [(String, DataType)] = [
+            ("f", .float), ("d", .double), ("i", .integer), ("l", .bigInt), ("b", .boolean), ("s", .string),
+        ]
+        let names = types.flatMap { name, type in [Field(name + "1", type), Field(name + "2", type)] }
+        let outputs = names.map { Field("out_" + $0.name, $0.type) }
+        let model = try load("onnx/\(file).onnx", names, outputs)
+        #expect(model.signature.inputs.map(\.type) == names.map(\.type))
+        #expect(model.signature.outputs.map(\.type) == names.map(\.type))
+        let cells: [[Value]] = names.map { field in
+            (0..<11).map { row in
+                switch field.type {
+                case .float, .double: .double(Double(row) / 4 - 1)
+                case .integer: .integer(Int64(row) - Int64(Int32.max))
+                case .bigInt: .integer(Int64(row) - Int64.max)
+                case .boolean: .integer(Int64(row & 1))
+                default: .string("zeile \(row) — ä")
+                }
+            }
+        }
+        let rows = Rows(names, cells)
+        for size in [Int.max, 1, 4] { #expect(try rows.score(model, outputs: outputs, batch: size) == cells) }
+        // Some of the outputs, in another order.
+        let some = [Field("out_s2", .string), Field("out_l1", .bigInt)]
+        #expect(try rows.score(try load("onnx/\(file).onnx", names, some), outputs: some) == [cells[11], cells[6]])
+    }
+
+    @Test func weightsInAFileBesideTheGraph() throws {
+        let inputs = Fixture.doubles((0..<300).map { "x\($0)" })
+        let outputs = [Field("y", .double)]
+        let model = try load("onnx/outside.onnx", inputs, outputs)
+        let rows = Rows(inputs, (0..<300).map { [.double($0 == 7 ? 2 : 0), .double($0 == 299 ? 1 : 0)] })
+        #expect(try rows.score(model, outputs: outputs) == [[.double(14), .double(299)]])
+    }
+
+    @Test func inspectShowsWhatTheFileSays() throws {
+        let facts = try ModelProviders.inspect(path: Fixture.directory + "/fraud/fraud_sklearn.onnx").model.signature
+            .facts
+        #expect(facts.contains { $0.hasPrefix("producer: skl2onnx ") })
+        #expect(facts.contains { $0.hasPrefix("operators: ai.onnx") })
+        #expect(facts.contains("classes: fraud, ok"))
+    }
+
     @Test func damagedFilesAreRefused() throws {
         let bytes = Fixture.bytes("natality/natality_mlp.onnx")
         let path = NSTemporaryDirectory() + "millrace-\(UUID().uuidString).onnx"

@@ -153,7 +153,8 @@ struct OnnxTreesTests {
         for file in ["onnx/made_three_SOFTMAX.onnx", "onnx/sk_named.onnx", "onnx/lgb_categories.onnx"] {
             let bytes = Fixture.bytes(file)
             for i in 0..<40 {
-                _ = OnnxTrees.recognize(Array(bytes.prefix(bytes.count * i / 40)), names: [], declared: nil)
+                guard let file = try? OnnxFile(Array(bytes.prefix(bytes.count * i / 40))) else { continue }
+                _ = (OnnxTrees.recognize(file, names: [], declared: nil), file.facts)
             }
             for seed in UInt64(1)...200 {
                 var state = seed &* 0x9E37_79B9_7F4A_7C15
@@ -162,7 +163,8 @@ struct OnnxTreesTests {
                     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                     damaged[Int(state >> 33) % damaged.count] = UInt8(truncatingIfNeeded: state >> 20)
                 }
-                guard case .trees(let ensemble, let interface) = OnnxTrees.recognize(damaged, names: [], declared: nil),
+                guard let graph = try? OnnxFile(damaged),
+                    case .trees(let ensemble, let interface) = OnnxTrees.recognize(graph, names: [], declared: nil),
                     let model = try? ForestModel(
                         ensemble, label: "m", version: "", featureNames: [], givesMargin: false, nullFails: false,
                         interface: interface),

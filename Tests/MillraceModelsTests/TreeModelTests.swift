@@ -43,15 +43,18 @@ struct TreeModelTests {
         #expect(try rows.score(model, outputs: outputs, maxRows: 10) == batch)
     }
 
-    /// Every objective, booster and missing-value rule against the predictions of XGBoost and LightGBM.
-    @Test func variantsAgreeWithTheTrainingLibrary() throws {
-        let root = try JSONSerialization.jsonObject(with: Data(Fixture.bytes("variants/cases.json"))) as! [String: Any]
+    /// Every objective, booster and missing-value rule against the predictions of XGBoost and LightGBM, and what files of
+    /// older versions say differently.
+    @Test(arguments: [("cases.json", 50), ("cases_1.7.6.json", 6), ("cases_2.1.4.json", 7)])
+    func variantsAgreeWithTheTrainingLibrary(_ list: String, _ count: Int) throws {
+        let bytes = Fixture.bytes("variants/" + list)
+        let root = try JSONSerialization.jsonObject(with: Data(bytes)) as! [String: Any]
         func table(_ value: Any?) -> [[Double?]] { (value as! [[Any]]).map { $0.map { $0 as? Double } } }
         let inputs = table(root["inputs"])
         let fields = Fixture.doubles((0..<5).map { "f\($0)" })
         let rows = Rows(fields, (0..<5).map { column in inputs.map { $0[column].map(Value.double) ?? .null } })
         let cases = root["cases"] as! [[String: Any]]
-        #expect(cases.count == 46)
+        #expect(cases.count == count)
         for item in cases {
             let file = item["file"] as! String
             let tolerance = item["tolerance"] as! Double
@@ -75,6 +78,45 @@ struct TreeModelTests {
                     try Rows(plan.inputs.fields, rows.cells).score(model, outputs: outputs, batch: 1) == scored,
                     "\(file)")
             }
+        }
+    }
+
+    /// LightGBM splits the numbers from the missing values with a threshold of infinity, which infinity does not exceed.
+    @Test func infinityIsANumber() throws {
+        let text = """
+            tree
+            version=v4
+            num_class=1
+            num_tree_per_iteration=1
+            max_feature_idx=0
+            objective=regression
+            feature_names=a
+
+            Tree=0
+            num_leaves=2
+            num_cat=0
+            split_feature=0
+            threshold=inf
+            decision_type=8
+            left_child=-1
+            right_child=-2
+            leaf_value=1 2
+
+            end of trees
+
+            """
+        let rows = Rows(
+            Fixture.doubles(["a"]), [[.double(.infinity), .double(-.infinity), .double(0), .null, .double(1e308)]])
+        for (decision, missing) in [(8, 2.0), (10, 1.0), (2, 1.0), (0, 1.0), (4, 2.0), (6, 1.0)] {
+            let file = text.replacingOccurrences(of: "decision_type=8", with: "decision_type=\(decision)")
+            let model = try ForestModel(
+                try LightGBMReader.read(Array(file.utf8)), label: "m", version: "", featureNames: [],
+                givesMargin: false,
+                nullFails: false)
+            let zero = decision & 12 == 4 ? missing : 1
+            #expect(
+                try rows.score(model, outputs: [Field("p", .double)])[0]
+                    == [.double(1), .double(1), .double(zero), .double(missing), .double(1)], "\(decision)")
         }
     }
 

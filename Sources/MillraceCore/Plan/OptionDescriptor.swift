@@ -159,6 +159,25 @@ extension OptionDescriptor {
     /// Options that belong to the engine, valid on every model whose provider has a `path`.
     public static let model: [OptionDescriptor] = [
         OptionDescriptor(
+            "label", .string, "Name of what is predicted: ML.PREDICT gives predicted_<label> in place of the outputs"),
+        OptionDescriptor(
+            "classes", .string,
+            "Comma-separated classes of the label, in the order of the outputs; one output is the probability of the second of two"
+        ),
+        OptionDescriptor(
+            "baseline", .string,
+            "File of reference statistics (millrace model baseline): windows of live rows are compared with it"),
+        OptionDescriptor("drift.window", .duration, default: "1 h", "Length of the compared windows of event time"),
+        OptionDescriptor(
+            "drift.table", .string,
+            "Table of the file for the comparisons (default: millrace.drift, where the pipeline writes to PostgreSQL)"),
+        OptionDescriptor("drift.threshold.l-infinity", .string, "Above it, 0 to 1, a window is an alert"),
+        OptionDescriptor("drift.threshold.jensen-shannon", .string, "Above it, 0 to 1, a window is an alert"),
+        OptionDescriptor("drift.threshold.missing", .string, "Share of missing values; above it a window is an alert"),
+        OptionDescriptor(
+            "drift.threshold.out-of-domain", .string,
+            "Share of values that the baseline does not know; above it a window is an alert"),
+        OptionDescriptor(
             "swap", .choice(["auto", "signal", "off"]), default: "auto",
             "When a changed file is loaded: at once, at SIGHUP, or at the next start"),
         OptionDescriptor(

@@ -37,6 +37,9 @@ public struct StreamJoinPlan: Hashable, Sendable {
     /// Both sides are the rows of one source, row by row: a batch reaches one side before the other, but a row that is late
     /// on one is late on both.
     public var sharesTime = false
+    /// Of a regular join: a row is forgotten so long after it came, or found or lost a partner that decides about it, by the clock;
+    /// nil: never.
+    public var stateTTLMilliseconds: Int64?
 
     public init(form: Form, kind: JoinKind, leftKeys: [Int], rightKeys: [Int], residual: Expression? = nil) {
         self.form = form

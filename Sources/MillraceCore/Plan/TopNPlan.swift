@@ -20,12 +20,14 @@ public struct TopNPlan: Hashable, Sendable {
     public var emitsBefore: Bool
     /// Rows are given once, at the end of the input, and never change.
     public var isFinal: Bool
+    /// A partition is forgotten when its rows have not changed for so long, by the clock; nil: never.
+    public var stateTTLMilliseconds: Int64?
 
     public init(
         _ function: WindowRankPlan.Function = .rowNumber, keys: [Int] = [], order: [SortKey],
         prefersNewest: Bool = false,
         first: Int = 1, last: Int? = nil, emitsRank: Bool = true, inputRetracts: Bool = false, movesRows: Bool = false,
-        emitsBefore: Bool = true, isFinal: Bool = false
+        emitsBefore: Bool = true, isFinal: Bool = false, stateTTLMilliseconds: Int64? = nil
     ) {
         self.function = function
         self.keys = keys
@@ -38,6 +40,7 @@ public struct TopNPlan: Hashable, Sendable {
         self.movesRows = movesRows
         self.emitsBefore = emitsBefore
         self.isFinal = isFinal
+        self.stateTTLMilliseconds = stateTTLMilliseconds
     }
 
     /// Each row's rank matters, not only which rows are there.

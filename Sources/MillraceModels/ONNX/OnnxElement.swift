@@ -9,16 +9,18 @@ enum OnnxElement: Int32, Sendable {
     case bool = 9
     case double = 11
 
-    var type: DataType {
+    var tensor: TensorElement {
         switch self {
         case .float: .float
-        case .int32: .integer
-        case .int64: .bigInt
+        case .int32: .int32
+        case .int64: .int64
         case .string: .string
-        case .bool: .boolean
+        case .bool: .bool
         case .double: .double
         }
     }
+
+    var type: DataType { tensor.type }
 
     /// Bytes of an element; strings are held by the library.
     var size: Int {
@@ -31,24 +33,10 @@ enum OnnxElement: Int32, Sendable {
     }
 
     /// What an INPUT column for it has to be, for messages; nil when `type` fits.
-    func problem(with type: DataType) -> String? {
-        switch self {
-        case .float, .double: NumericSource(type) == nil ? "a number" : nil
-        case .int32, .int64: type.isInteger || type == .boolean ? nil : "a whole number"
-        case .bool: type == .boolean ? nil : "BOOLEAN"
-        case .string: type.isCharacter ? nil : "a string"
-        }
-    }
+    func problem(with type: DataType) -> String? { tensor.problem(with: type) }
 
     /// Whether an OUTPUT column of this type takes it.
-    func fits(output type: DataType) -> Bool {
-        switch self {
-        case .float, .double: type.isApproximate
-        case .int32, .int64: type.isInteger || type.isApproximate
-        case .bool: type == .boolean
-        case .string: type == .string
-        }
-    }
+    func fits(output type: DataType) -> Bool { tensor.fits(output: type) }
 }
 
 /// One input tensor: [N] (rank 1, width 1) or [N, width].

@@ -32,6 +32,12 @@ struct OnnxFile {
     }
 
     var producer = ""
+    private var producerVersion = ""
+    private var modelDomain = ""
+    private var modelVersion: Int64 = 0
+    private var description = ""
+    private var graphName = ""
+    private var operatorSets: [(domain: String, version: Int64)] = []
     var nodes: [Node] = []
     var initializers: [String: Tensor] = [:]
     var inputs: [Port] = []
@@ -43,6 +49,11 @@ struct OnnxFile {
         while let (field, value) = try reader.next() {
             switch field {
             case 2: producer = try reader.text(value)
+            case 3: producerVersion = try reader.text(value)
+            case 4: modelDomain = try reader.text(value)
+            case 5: modelVersion = try reader.integer(value)
+            case 6: description = try reader.text(value)
+            case 8: operatorSets.append(try OnnxFile.operatorSet(try reader.message(value)))
             case 7: try graph(try reader.message(value))
             case 14:
                 let (key, text) = try OnnxFile.entry(try reader.message(value))
@@ -60,6 +71,49 @@ struct OnnxFile {
         text.split(separator: ",").map { part in String(part.filter { !" []\"'".contains($0) }) }
     }
 
+    /// For `millrace model inspect`: who wrote the file, its own texts, and the names of the classes in the order of the
+    /// scores.
+    var facts: [String] {
+        var facts = ["producer: " + (producerVersion.isEmpty ? producer : "\(producer) \(producerVersion)")]
+        let sets = operatorSets.map { "\($0.domain.isEmpty ? "ai.onnx" : $0.domain) \($0.version)" }
+        if !sets.isEmpty { facts.append("operators: " + sets.sorted().joined(separator: ", ")) }
+        if !graphName.isEmpty { facts.append("graph: \(OnnxFile.short(graphName))") }
+        if !modelDomain.isEmpty { facts.append("domain: \(OnnxFile.short(modelDomain))") }
+        // PyTorch writes the greatest number.
+        if modelVersion > 0, modelVersion < .max { facts.append("model version: \(modelVersion)") }
+        if !description.isEmpty { facts.append("description: \(OnnxFile.short(description))") }
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            facts.append("\(key): \(OnnxFile.short(value))")
+        }
+        for node in nodes {
+            let labels =
+                node.attributes["classlabels_strings"]?.strings ?? node.attributes["classlabels_int64s"]?.integers.map {
+                    "\($0)"
+                } ?? []
+            if !labels.isEmpty {
+                facts.append("classes: \(OnnxFile.short(labels.joined(separator: ", ")))")
+                break
+            }
+        }
+        return facts
+    }
+
+    /// One line of at most 200 characters.
+    private static func short(_ text: String) -> String {
+        let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        return line.count <= 200 ? line : line.prefix(199) + "…"
+    }
+
+    private static func operatorSet(_ message: ProtobufReader) throws(ModelFileFault) -> (String, Int64) {
+        var reader = message
+        var result: (String, Int64) = ("", 0)
+        while let (field, value) = try reader.next() {
+            if field == 1 { result.0 = try reader.text(value) }
+            if field == 2 { result.1 = try reader.integer(value) }
+        }
+        return result
+    }
+
     private static func entry(_ message: ProtobufReader) throws(ModelFileFault) -> (key: String, value: String) {
         var reader = message
         var result = ("", "")
@@ -74,6 +128,7 @@ struct OnnxFile {
         var reader = message
         while let (field, value) = try reader.next() {
             switch field {
+            case 2: graphName = try reader.text(value)
             case 1: nodes.append(try OnnxFile.node(try reader.message(value)))
             case 5:
                 let tensor = try OnnxFile.tensor(try reader.message(value))
@@ -113,14 +168,16 @@ struct OnnxFile {
             case 2, 7: try reader.append(floats: value, to: &attribute.floats)
             case 3, 8: try reader.append(integers: value, to: &attribute.integers)
             case 4, 9: attribute.strings.append(try reader.text(value))
-            case 5: attribute.tensor = try tensor(try reader.message(value))
+            case 5:
+                let limit = name.hasSuffix("_as_tensor") ? 1 << 28 : 1 << 12
+                attribute.tensor = try tensor(try reader.message(value), limit: limit)
             default: break
             }
         }
         return (name, attribute)
     }
 
-    private static func tensor(_ message: ProtobufReader) throws(ModelFileFault) -> Tensor {
+    private static func tensor(_ message: ProtobufReader, limit: Int = 1 << 12) throws(ModelFileFault) -> Tensor {
         var reader = message
         var tensor = Tensor()
         var type: Int64 = 0
@@ -132,10 +189,16 @@ struct OnnxFile {
             switch field {
             case 1: try reader.append(integers: value, to: &tensor.dimensions)
             case 2: type = try reader.integer(value)
-            case 4: if isSmall(value) { try reader.append(floats: value, to: &floats) } else { isElsewhere = true }
+            case 4:
+                if isWithin(limit, value) { try reader.append(floats: value, to: &floats) } else { isElsewhere = true }
             case 8: tensor.name = try reader.text(value)
-            case 9: if isSmall(value) { raw = value } else { isElsewhere = true }
-            case 10: if isSmall(value) { try reader.append(doubles: value, to: &doubles) } else { isElsewhere = true }
+            case 9: if isWithin(limit, value) { raw = value } else { isElsewhere = true }
+            case 10:
+                if isWithin(limit, value) {
+                    try reader.append(doubles: value, to: &doubles)
+                } else {
+                    isElsewhere = true
+                }
             case 14: if try reader.integer(value) != 0 { isElsewhere = true }
             default: break
             }
@@ -153,9 +216,9 @@ struct OnnxFile {
         return tensor
     }
 
-    /// The weights of a large network are left where they are. A tree's tensors stay below this: one number a node.
-    private static func isSmall(_ value: ProtobufReader.Value) -> Bool {
-        if case .bytes(let range) = value { range.count <= 1 << 26 } else { true }
+    /// The weights of a network are left where they are; of a tree's own tensors none is too large.
+    private static func isWithin(_ limit: Int, _ value: ProtobufReader.Value) -> Bool {
+        if case .bytes(let range) = value { range.count <= limit } else { true }
     }
 
     private static func port(_ message: ProtobufReader) throws(ModelFileFault) -> Port {

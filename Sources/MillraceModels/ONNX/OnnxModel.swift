@@ -26,7 +26,7 @@ final class OnnxModel: Model, @unchecked Sendable {
     let outputNames: [UnsafeMutablePointer<CChar>]
 
     init(
-        path: String, library: OrtLibrary, label: String, version: String, featureNames: [String],
+        path: String, library: OrtLibrary, label: String, version: String, fileFacts: [String], featureNames: [String],
         signedNames: [String], nullFails: Bool,
         declaredInputs: Int?
     ) throws(Diagnostic) {
@@ -68,7 +68,8 @@ final class OnnxModel: Model, @unchecked Sendable {
             }
             for name in output.columnNames { results.append(.init(name: name, type: output.element.type)) }
         }
-        var facts = ["format: ONNX", "producer: \(metadata.producer)", "runtime: ONNX Runtime \(library.release)"]
+        var facts = ["format: ONNX"] + (fileFacts.isEmpty ? ["producer: \(metadata.producer)"] : fileFacts)
+        facts.append("runtime: ONNX Runtime \(library.release)")
         for input in inputs {
             facts.append("input: \(input.name) \(input.element)\(input.rank == 1 ? "[N]" : "[N, \(input.width)]")")
         }

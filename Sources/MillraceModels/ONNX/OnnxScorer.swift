@@ -161,55 +161,29 @@ final class OnnxScorer: Scorer {
 
     private func gather(_ column: Column, _ source: Source, from start: Int, count: Int) {
         let buffer = inputs[source.tensor]
-        let width = buffer.input.width
         let states = column.states + start
-        switch (buffer.input.element, source.cells) {
-        case (.float, .number(let numbers)):
-            let target = buffer.data.assumingMemoryBound(to: Float.self) + source.offset
-            switch numbers {
-            case .integer: for row in 0..<count { target[row &* width] = Float(column.ints[start + row]) }
-            case .double: for row in 0..<count { target[row &* width] = Float(column.doubles[start + row]) }
-            case .decimal(let divisor):
-                for row in 0..<count { target[row &* width] = Float(Double(column.decimals[start + row]) / divisor) }
+        let numbers: NumericSource?
+        switch source.cells {
+        case .number(let source): numbers = source
+        case .integer: numbers = .integer
+        case .text: numbers = nil
+        }
+        if let numbers {
+            let misfit = TensorCells.fill(
+                buffer.data, buffer.input.element.tensor, width: buffer.input.width, offset: source.offset,
+                from: column, numbers, start: start, count: count)
+            if misfit {
+                for row in 0..<count where states[row] == CellState.valid {
+                    let cell = column.ints[start + row]
+                    if Int64(Int32(truncatingIfNeeded: cell)) != cell { fail(row, .numericOverflow) }
+                }
             }
-            if !column.allValid {
-                for row in 0..<count where states[row] != CellState.valid { target[row &* width] = .nan }
-            }
-        case (.double, .number(let numbers)):
-            let target = buffer.data.assumingMemoryBound(to: Double.self) + source.offset
-            switch numbers {
-            case .integer: for row in 0..<count { target[row &* width] = Double(column.ints[start + row]) }
-            case .double: for row in 0..<count { target[row &* width] = column.doubles[start + row] }
-            case .decimal(let divisor):
-                for row in 0..<count { target[row &* width] = Double(column.decimals[start + row]) / divisor }
-            }
-            if !column.allValid {
-                for row in 0..<count where states[row] != CellState.valid { target[row &* width] = .nan }
-            }
-        case (.int64, _):
-            let target = buffer.data.assumingMemoryBound(to: Int64.self) + source.offset
+        } else {
             for row in 0..<count {
-                target[row &* width] = states[row] == CellState.valid ? column.ints[start + row] : 0
-            }
-        case (.int32, _):
-            let target = buffer.data.assumingMemoryBound(to: Int32.self) + source.offset
-            for row in 0..<count {
-                let cell = states[row] == CellState.valid ? column.ints[start + row] : 0
-                target[row &* width] = Int32(truncatingIfNeeded: cell)
-                if Int64(Int32(truncatingIfNeeded: cell)) != cell { fail(row, .numericOverflow) }
-            }
-        case (.bool, _):
-            let target = buffer.data.assumingMemoryBound(to: UInt8.self) + source.offset
-            for row in 0..<count {
-                target[row &* width] = states[row] == CellState.valid && column.ints[start + row] != 0 ? 1 : 0
-            }
-        case (.string, _):
-            for row in 0..<count {
-                buffer.starts[row &* width &+ source.offset] = buffer.text.count
+                buffer.starts[row &* buffer.input.width &+ source.offset] = buffer.text.count
                 if states[row] == CellState.valid { buffer.text.append(column.refs[start + row]) }
                 buffer.text.append(0)
             }
-        default: preconditionFailure("source of another element")
         }
         guard !column.allValid else { return }
         let nullFails: Bool =
@@ -386,47 +360,22 @@ final class OnnxScorer: Scorer {
     private func scatter(_ index: Int, into column: Column, at start: Int, from first: Int, count: Int) {
         let target = targets[index]
         let buffer = outputs[targetOutputs[index]]
-        let width = buffer.output.width
-        let isFloat = target.type == .float
-        var allValid = true
+        guard buffer.output.element == .string else {
+            return TensorCells.read(
+                buffer.values, buffer.output.element.tensor, width: buffer.output.width, offset: target.offset,
+                states: rowStates + first, into: column, target.type, at: start, count: count)
+        }
         for row in 0..<count {
-            let element = row * width + target.offset
-            let at = start + row
-            var state = rowStates[first + row]
-            switch buffer.output.element {
-            case .float, .double:
-                let value =
-                    buffer.output.element == .float
-                    ? Double(buffer.values.assumingMemoryBound(to: Float.self)[element])
-                    : buffer.values.assumingMemoryBound(to: Double.self)[element]
-                if value != value, state == CellState.valid { state = RowErrorCode.modelNotANumber.rawValue }
-                column.doubles[at] = state != CellState.valid ? 0 : (isFloat ? Double(Float(value)) : value)
-            case .int64, .int32, .bool:
-                let value: Int64 =
-                    switch buffer.output.element {
-                    case .int64: buffer.values.assumingMemoryBound(to: Int64.self)[element]
-                    case .int32: Int64(buffer.values.assumingMemoryBound(to: Int32.self)[element])
-                    default: Int64(buffer.values.assumingMemoryBound(to: UInt8.self)[element])
-                    }
-                if target.type.isApproximate {
-                    column.doubles[at] = state != CellState.valid ? 0 : (isFloat ? Double(Float(value)) : Double(value))
-                } else {
-                    if state == CellState.valid, !target.type.holds(value) {
-                        state = RowErrorCode.numericOverflow.rawValue
-                    }
-                    column.ints[at] = state == CellState.valid ? value : 0
-                }
-            case .string:
-                let offset = buffer.offsets[element]
-                column.refs[at] =
-                    state == CellState.valid
-                    ? ByteRef(start: buffer.content.start + offset, count: buffer.offsets[element + 1] - offset)
-                    : .empty
-            }
-            column.states[at] = state
-            if state != CellState.valid { allValid = false }
+            let element = row * buffer.output.width + target.offset
+            let state = rowStates[first + row]
+            column.refs[start + row] =
+                state == CellState.valid
+                ? ByteRef(
+                    start: buffer.content.start + buffer.offsets[element],
+                    count: buffer.offsets[element + 1] - buffer.offsets[element]) : .empty
+            column.states[start + row] = state
+            if state != CellState.valid { column.allValid = false }
         }
         column.count = start + count
-        if !allValid { column.allValid = false }
     }
 }

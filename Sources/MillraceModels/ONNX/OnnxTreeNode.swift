@@ -166,9 +166,7 @@ struct OnnxTreeNode {
         _ mode: String, _ threshold: Double, feature: Int, whenTrue: Int, whenFalse: Int, missingIsTrue: Bool
     ) throws(ModelFileFault) -> TreeEnsemble.Node {
         let next = usesDouble ? threshold.nextUp : Double(Float(threshold).nextUp)
-        guard threshold == threshold, threshold < .infinity else {
-            throw .unsupported("a threshold is not finite", hint: nil)
-        }
+        guard threshold == threshold else { throw .unsupported("a threshold is no number", hint: nil) }
         var node = TreeEnsemble.Node(
             kind: .numeric, feature: feature, value: threshold, missingLeft: missingIsTrue, left: whenTrue,
             right: whenFalse)
@@ -187,6 +185,7 @@ struct OnnxTreeNode {
             node.missingLeft = false
         default: throw .unsupported("nodes of mode \(mode)", hint: nil)
         }
+        if threshold == .infinity, mode == "BRANCH_LEQ" || mode == "BRANCH_GT" { return node.everyNumberLeft }
         return node
     }
 

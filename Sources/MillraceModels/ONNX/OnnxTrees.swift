@@ -39,11 +39,10 @@ struct OnnxTrees {
     ///   - names: names of the features, of option `features`; empty for those of the file.
     ///   - signedNames: names for a file without any, of the MLflow signature.
     ///   - declared: INPUT columns, for a file that leaves the number of features open.
-    static func recognize(_ bytes: [UInt8], names: [String], signedNames: [String] = [], declared: Int?)
+    static func recognize(_ file: OnnxFile, names: [String], signedNames: [String] = [], declared: Int?)
         -> Recognition
     {
         do {
-            let file = try OnnxFile(bytes)
             guard file.nodes.contains(where: { $0.operation.hasPrefix("TreeEnsemble") }) else {
                 return .other("its graph has no tree ensemble")
             }
@@ -105,7 +104,7 @@ struct OnnxTrees {
             ensemble.transform = ensemble.transform == .identity ? transform : .chain([ensemble.transform, transform])
         }
         ensemble.producer = "ONNX"
-        ensemble.facts = ["producer: \(file.producer)", "runtime: native trees"] + inputFacts + facts
+        ensemble.facts = file.facts + ["runtime: native trees"] + inputFacts + facts
         return .trees(
             ensemble,
             ForestInterface(

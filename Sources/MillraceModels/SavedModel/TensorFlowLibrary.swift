@@ -42,7 +42,8 @@ final class TensorFlowLibrary: Sendable {
         throw Diagnostic(
             "TensorFlow's C library was not found; tried \(tried.isEmpty ? "nothing" : tried.joined(separator: ", "))",
             hint: "Run Scripts/fetch-tensorflow, set MILLRACE_LIBTENSORFLOW to the path of libtensorflow_cc.so.2 or "
-                + "libtensorflow.so.2, or turn the model into ONNX: millrace model convert.")
+                + "libtensorflow.so.2, or turn the model into ONNX (python -m tf2onnx.convert --saved-model DIR --output model.onnx)."
+        )
     }
 
     private init(_ api: TensorFlowTable, path: String) {

@@ -217,6 +217,8 @@ struct LightGBMReader {
                     node.missingLeft = decisions[i] & 2 != 0
                 default: node.missingLeft = decisions[i] & 2 != 0
                 }
+                // A split of the numbers from the missing values.
+                if thresholds[i] == .infinity { node = node.everyNumberLeft }
             }
             nodes.append(node)
         }

@@ -44,6 +44,18 @@ struct TreeEnsemble {
     var groups: Int { baseMargins.count }
 }
 
+extension TreeEnsemble.Node {
+    /// The node for "x <= infinity", which no "x < value" says: nothing is below minus infinity, so every number goes
+    /// right, to what was the left child.
+    var everyNumberLeft: Self {
+        var node = self
+        node.value = -.infinity
+        (node.left, node.right) = (right, left)
+        node.missingLeft.toggle()
+        return node
+    }
+}
+
 extension TreeEnsemble.Tree {
     /// Positions of the reachable nodes, breadth first with siblings adjacent, and the depth (0 for a lone leaf).
     ///

@@ -46,11 +46,20 @@ enum XGBoostReader {
         let weights = booster["weight_drop"]?.doubles
         if let weights, weights.count != trees.count { throw .damaged("weight_drop does not fit the trees") }
         for (index, tree) in trees.enumerated() {
-            var read = try self.tree(tree, sets: &ensemble.categorySets)
+            let known = ensemble.leafVectors.count
+            var read = try self.tree(
+                tree, sets: &ensemble.categorySets, vectors: &ensemble.leafVectors, groups: groups)
+            guard index == 0 || (known > 0) == (ensemble.leafVectors.count > known) else {
+                throw .damaged("only some trees have a value for every output")
+            }
             read.group = index < groupOfTree.count ? groupOfTree[index] : 0
             if let weights {
-                for i in read.nodes.indices where read.nodes[i].kind == .leaf {
-                    read.nodes[i].value = Double(Float(read.nodes[i].value) * Float(weights[index]))
+                let weight = Float(weights[index])
+                for vector in known..<ensemble.leafVectors.count {
+                    ensemble.leafVectors[vector] = ensemble.leafVectors[vector].map { Double(Float($0) * weight) }
+                }
+                for i in read.nodes.indices where read.nodes[i].kind == .leaf && ensemble.leafVectors.isEmpty {
+                    read.nodes[i].value = Double(Float(read.nodes[i].value) * weight)
                 }
             }
             ensemble.trees.append(read)
@@ -102,12 +111,11 @@ enum XGBoostReader {
         }
     }
 
-    private static func tree(_ value: DocumentValue, sets: inout [[UInt32]]) throws(ModelFileFault) -> TreeEnsemble.Tree
-    {
-        if let size = value["tree_param"]?["size_leaf_vector"]?.integer, size > 1 {
-            throw .unsupported(
-                "its trees have vector leaves", hint: "Train with multi_strategy = \"one_output_per_tree\".")
-        }
+    /// - Parameter vectors: gets the leaves of a tree that has a value for every output (`multi_output_tree`).
+    private static func tree(
+        _ value: DocumentValue, sets: inout [[UInt32]], vectors: inout [[Double]], groups: Int
+    ) throws(ModelFileFault) -> TreeEnsemble.Tree {
+        let size = value["tree_param"]?["size_leaf_vector"]?.integer ?? 1
         guard let left = value["left_children"]?.integers, let right = value["right_children"]?.integers,
             let features = value["split_indices"]?.integers, let conditions = value["split_conditions"]?.doubles,
             let defaults = value["default_left"]?.doubles
@@ -116,6 +124,15 @@ enum XGBoostReader {
         guard count > 0, right.count == count, features.count == count, conditions.count == count,
             defaults.count == count
         else { throw .damaged("the arrays of a tree differ in length") }
+        var leaves: [Double] = []
+        // Since 3.1 a leaf's right child is its number among the leaves; before, every node has values.
+        let isCompact = value["leaf_weights"]?.doubles?.isEmpty == false
+        if size > 1 {
+            leaves = (isCompact ? value["leaf_weights"] : value["base_weights"])?.doubles ?? []
+            guard size == groups, isCompact || leaves.count == count * size else {
+                throw .damaged("the leaves of a tree do not fit the outputs")
+            }
+        }
         let types = value["split_type"]?.integers ?? []
         var setOfNode: [Int: Int] = [:]
         if types.contains(1) { setOfNode = try categories(value, sets: &sets) }
@@ -123,6 +140,13 @@ enum XGBoostReader {
         var nodes: [TreeEnsemble.Node] = []
         nodes.reserveCapacity(count)
         for i in 0..<count {
+            if left[i] == -1, size > 1 {
+                let leaf = isCompact ? right[i] : i
+                guard leaf >= 0, (leaf + 1) * size <= leaves.count else { throw .damaged("a leaf is out of range") }
+                nodes.append(TreeEnsemble.Node(kind: .leaf, value: Double(vectors.count)))
+                vectors.append(leaves[leaf * size..<(leaf + 1) * size].map { Double(Float($0)) })
+                continue
+            }
             if left[i] == -1 {
                 nodes.append(TreeEnsemble.Node(kind: .leaf, value: Double(Float(conditions[i]))))
                 continue

@@ -7,17 +7,20 @@ public import MillraceCore
 /// differs from the one given last, as an update of it. A row is late when `end - 1 + allowed lateness` has passed; until then a
 /// window that has ended takes rows.
 public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperator {
-    private final class Group {
+    final class Group {
         let key: Int32
-        let record: UnsafeMutableRawPointer
+        var record: UnsafeMutableRawPointer
         /// The result given last; -1: none.
         var given: Int32 = -1
         /// Wall clock, microseconds: the first moment of its period, and the next one when rows wait for it.
         var phase: Int64?
         var deadline: Int64?
+        /// Among the changes; no longer there.
+        var isListed = false
+        var isGone = false
         init(_ key: Int32, _ record: UnsafeMutableRawPointer) { (self.key, self.record) = (key, record) }
     }
-    private final class Window {
+    final class Window {
         let start: Int64
         let end: Int64
         var isFired = false
@@ -32,21 +35,23 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
     private let limits: Limits
     private let assigner: WindowAssigner
     private let lateness: Int64
-    private let store = StateStore()
-    private let keys: KeyTable
-    private let state: GroupState
-    private let pool: RecordPool
+    let store = StateStore()
+    let keys: KeyTable
+    let state: GroupState
+    let pool: RecordPool
     /// Results that were given.
-    private let results: RowStore
+    let results: RowStore
     private let output: ChangeOutput
     private let made: ColumnBatch
     private let usedColumns: [Int]
     /// Ascending by end, then start.
-    private var windows: [Window] = []
-    private var groupCount = 0
-    private var watermark = EventTime.none
+    var windows: [Window] = []
+    var groupCount = 0
+    var watermark = EventTime.none
     private var leaving: [Int32] = []
-    public private(set) var nextDeadline: Int64?
+    /// What has changed, for stored state; nil: not asked for.
+    var changes: Changes?
+    public internal(set) var nextDeadline: Int64?
 
     /// - Throws: `.bug` for an aggregate that has no accumulator.
     public init(_ plan: WindowAggregatePlan, input: Schema, object: String, limits: Limits) throws(Diagnostic) {
@@ -78,7 +83,7 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
     package var stateSize: StateSize {
         StateSize(
             rows: groupCount, keys: keys.count,
-            bytes: store.usedBytes + keys.keyBytes + results.rowBytes + groupCount * (pool.stride + 96))
+            bytes: store.usedBytes + keys.tableBytes + results.slotBytes + groupCount * (pool.stride + 96))
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
@@ -87,6 +92,7 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
         for row in 0..<batch.count {
             if batch.metadata.watermarks[row] > watermark { try fire(upTo: batch.metadata.watermarks[row], context) }
             let origin = batch.metadata.origins[row]
+            if changes != nil, context.isReplayed(origin: origin) { continue }
             guard try context.hasEventTime(time, row, origin: origin, object: object) else { continue }
             guard try context.isSound(batch, row, usedColumns, object: object, detail: "input of the window aggregate")
             else { continue }
@@ -130,6 +136,7 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
             window.groups.append(group)
             groupCount += 1
         }
+        note(group, window)
         state.fold(batch, row: row, into: group.record, isRetraction: false)
         let isBehind = end - 1 <= watermark
         guard let period = isBehind ? emission.lateMilliseconds ?? 0 : emission.earlyMilliseconds else { return }
@@ -140,7 +147,7 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
         }
     }
 
-    private func window(_ start: Int64, _ end: Int64) -> Window {
+    func window(_ start: Int64, _ end: Int64) -> Window {
         var index = windows.count
         while index > 0 {
             let window = windows[index - 1]
@@ -168,6 +175,7 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
             guard !window.isFired else { continue }
             window.isFired = true
             for group in window.groups {
+                note(group, window)
                 give(group, window, -1, context)
                 (group.phase, group.deadline) = (nil, nil)
                 if output.isFull { try flush(context) }
@@ -177,17 +185,27 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
         guard let first = windows.first, first.end - 1 + lateness <= newWatermark else { return }
         // Bytes of given rows lie in the state: only now may it go.
         try flush(context)
+        removePassed()
+    }
+
+    /// Windows whose lateness has passed.
+    func removePassed() {
         windows.removeAll { window in
-            guard window.end - 1 + lateness <= newWatermark else { return false }
-            for group in window.groups {
-                state.release(group.record)
-                pool.deallocate(group.record)
-                keys.release(group.key)
-                if group.given >= 0 { results.release(group.given) }
-                groupCount -= 1
-            }
+            guard window.end - 1 + lateness <= watermark else { return false }
+            for group in window.groups { remove(group) }
             return true
         }
+    }
+
+    /// Its window and the output do not refer to it.
+    func remove(_ group: Group) {
+        group.isGone = true
+        changes?.groups.insert(keys.group(of: group.key))
+        state.release(group.record)
+        pool.deallocate(group.record)
+        keys.release(group.key)
+        if group.given >= 0 { results.release(group.given) }
+        groupCount -= 1
     }
 
     /// The next moment of the group's period, which begins with its first row.
@@ -208,6 +226,7 @@ public final class EmittingWindowOperator: Operator, TimedOperator, SizedOperato
                 guard let deadline = group.deadline else { continue }
                 if deadline <= now {
                     group.deadline = nil
+                    note(group, window)
                     give(group, window, -1, context)
                     if output.isFull { try flush(context) }
                 } else {

@@ -2,7 +2,7 @@
 ///
 /// A heap of the distinct values; one that is no longer there stays until it comes to the top, or until such ones are the
 /// majority. A row costs O(log n).
-final class ExtremeValues<Value: Hashable & Comparable> {
+final class ExtremeValues<Value: Hashable & Comparable>: HeldObject {
     private var counts: [Value: Int64] = [:]
     private var heap: [Value] = []
     /// Values in the heap that are no longer there.
@@ -13,6 +13,20 @@ final class ExtremeValues<Value: Hashable & Comparable> {
 
     /// The smallest or largest value; nil without any.
     var first: Value? { heap.first }
+
+    /// The place in the heap, and that in the table of counts.
+    var bytes: Int { heap.count * (MemoryLayout<Value>.stride * 2 + 16) }
+
+    /// The values that are there, first ones first, with their counts.
+    var sorted: [(value: Value, count: Int64)] {
+        counts.filter { $0.value > 0 }.sorted { precedes($0.key, $1.key) }.map { ($0.key, $0.value) }
+    }
+
+    /// Takes what `sorted` gave, in its order.
+    func restore(_ value: Value, count: Int64) {
+        counts[value] = count
+        heap.append(value)
+    }
 
     func add(_ value: Value) {
         guard let count = counts[value] else {

@@ -40,6 +40,25 @@ final class GroupState {
         for column in columns { column.ownBytes(of: column.count - 1, in: arena) }
     }
 
+    // MARK: - Snapshots
+
+    /// True when no group's state grows with its rows.
+    var isCompact: Bool { adding?.isCompact ?? retracting?.isCompact ?? true }
+
+    func writeState(_ record: UnsafeMutableRawPointer, to buffer: ByteBuffer) {
+        adding?.writeState(record, to: buffer)
+        retracting?.writeState(record, to: buffer)
+    }
+
+    /// - Parameter record: of zeros.
+    func readState(_ record: UnsafeMutableRawPointer, from reader: inout StateReader) {
+        adding?.readState(record, from: &reader)
+        retracting?.readState(record, from: &reader)
+    }
+
+    /// Bytes outside the store and the records.
+    var objectBytes: Int { retracting?.objectBytes ?? 0 }
+
     func release(_ record: UnsafeMutableRawPointer) {
         adding?.release(record)
         retracting?.release(record)

@@ -9,11 +9,13 @@ extension RetractableAccumulators {
         CellCodec.append(argument, row, to: scratch)
         let cell = OwnedBytes(bytes: scratch.bytes.array)
         let cells: RetractableCells = made(state + 16) { RetractableCells() }
+        let before = cells.bytes
         if isRetraction {
             guard cells.remove(cell) else { return }
         } else {
             cells.add(cell)
         }
+        note(cells.bytes - before)
         state.assumingMemoryBound(to: Int64.self).pointee += isRetraction ? -1 : 1
     }
 
@@ -29,7 +31,7 @@ extension RetractableAccumulators {
 
     func weighted(_ place: UnsafeMutableRawPointer) -> WeightedValues { made(place) { WeightedValues() } }
 
-    private func made<T: AnyObject>(_ place: UnsafeMutableRawPointer, _ make: () -> T) -> T {
+    func made<T: AnyObject>(_ place: UnsafeMutableRawPointer, _ make: () -> T) -> T {
         if let known: T = object(place) { return known }
         let new = make()
         place.storeBytes(of: UInt(bitPattern: Unmanaged.passRetained(new).toOpaque()), as: UInt.self)

@@ -24,11 +24,20 @@ final class RetractableAccumulators {
         var argumentType: DataType?
         var isDistinct: Bool
         var isMinimum: Bool { call.function == .minimum }
+        /// The 16 bytes of its own hold an address.
+        var refersToObject: Bool {
+            switch kind {
+            case .extremeInteger, .extremeDouble, .extremeDecimal, .extremeBytes, .cells, .percentile: true
+            case .count, .sumInteger, .sumDouble, .sumFloat, .sumDecimal, .moments: false
+            }
+        }
     }
 
     private static let slotBytes = 32
-    private let slots: [Slot]
-    private let store: StateStore
+    let slots: [Slot]
+    let store: StateStore
+    /// Bytes of the values that MIN, MAX and lists keep, about; `store` has the others.
+    private(set) var objectBytes = 0
     let scratch = ByteBuffer(capacity: 64)
     let recordBytes: Int
 
@@ -137,15 +146,14 @@ final class RetractableAccumulators {
     private func change<T: Hashable & Comparable>(
         _ slot: Slot, _ place: UnsafeMutableRawPointer, _ value: T, _ isRetraction: Bool
     ) {
-        let values: ExtremeValues<T>
-        if let known: ExtremeValues<T> = object(place) {
-            values = known
-        } else {
-            values = ExtremeValues<T>(isMinimum: slot.isMinimum)
-            place.storeBytes(of: UInt(bitPattern: Unmanaged.passRetained(values).toOpaque()), as: UInt.self)
-        }
+        let values: ExtremeValues<T> = made(place) { ExtremeValues<T>(isMinimum: slot.isMinimum) }
+        let before = values.bytes
         if isRetraction { values.remove(value) } else { values.add(value) }
+        objectBytes += values.bytes - before
     }
+
+    /// The objects of a group have grown, or shrunk.
+    func note(_ bytes: Int) { objectBytes += bytes }
 
     func object<T: AnyObject>(_ place: UnsafeMutableRawPointer) -> T? {
         UnsafeRawPointer(bitPattern: place.load(as: UInt.self)).map {
@@ -185,11 +193,10 @@ final class RetractableAccumulators {
         for slot in slots {
             let state = record + slot.offset
             if slot.isDistinct { releaseObject(state + 8) }
-            switch slot.kind {
-            case .extremeInteger, .extremeDouble, .extremeDecimal, .extremeBytes, .cells, .percentile:
-                releaseObject(state + 16)
-            case .count, .sumInteger, .sumDouble, .sumFloat, .sumDecimal, .moments: break
-            }
+            guard slot.refersToObject else { continue }
+            let held: AnyObject? = object(state + 16)
+            objectBytes -= (held as? any HeldObject)?.bytes ?? 0
+            releaseObject(state + 16)
         }
     }
 
@@ -254,6 +261,12 @@ final class RetractableAccumulators {
     ) {
         guard let values: ExtremeValues<T> = object(place), append(values) != nil else { return column.appendNull() }
     }
+}
+
+/// What a record refers to.
+protocol HeldObject: AnyObject {
+    /// Estimated.
+    var bytes: Int { get }
 }
 
 /// Doubles as integers of the same order; NaN is the greatest, and -0 comes before 0.

@@ -2,14 +2,21 @@ import MillraceCore
 
 /// The values of one aggregate that lists them, in order of arrival, as encoded cells. A value that is taken back is the first
 /// of its kind, as in Flink. A row costs O(1).
-final class RetractableCells {
+final class RetractableCells: HeldObject {
     private var cells: [OwnedBytes?] = []
     /// The places of each value, the first ones first.
     private var places: [OwnedBytes: [Int]] = [:]
     private var head = 0
     private var gone = 0
 
+    /// Values that are there.
+    var count: Int { cells.count - gone }
+    /// Of cells and their places, without what allocation adds.
+    private(set) var bytes = 0
+    private static let overhead = 56
+
     func add(_ cell: OwnedBytes) {
+        bytes += cell.bytes.count + RetractableCells.overhead
         places[cell, default: []].append(cells.count)
         cells.append(cell)
     }
@@ -17,6 +24,7 @@ final class RetractableCells {
     /// False when the value is not there.
     func remove(_ cell: OwnedBytes) -> Bool {
         guard var known = places[cell], let place = known.first else { return false }
+        bytes -= cell.bytes.count + RetractableCells.overhead
         known.removeFirst()
         places[cell] = known.isEmpty ? nil : known
         cells[place] = nil

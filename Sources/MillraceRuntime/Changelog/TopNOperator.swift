@@ -6,8 +6,10 @@ public import MillraceCore
 /// A partition's rows are kept sorted: only those that may still be asked for over input that only adds rows, all of them over
 /// input that takes rows back. A change costs O(log n) to find its place and as many steps as ranks that are given. A retraction
 /// takes the first row that equals it in all columns; without one it is left alone.
+///
+/// With a time to live a partition whose kept rows have not changed for so long is forgotten, without a change.
 public final class TopNOperator: Operator {
-    private final class Partition {
+    final class Partition {
         let key: Int32
         /// In order, first ranks first.
         var slots: [Int32] = []
@@ -16,13 +18,18 @@ public final class TopNOperator: Operator {
 
     private let plan: TopNPlan
     private let limit: Int
-    private let store = StateStore()
-    private let keys: KeyTable
-    private let rows: RowStore
+    let limits: Limits
+    let store = StateStore()
+    let keys: KeyTable
+    let rows: RowStore
     private let order: RowOrder
     private let checked: [Int]
     /// By key number; nil: no rows.
-    private var partitions: [Partition?] = []
+    var partitions: [Partition?] = []
+    let input: Schema
+    var ttl: StateTTL?
+    /// What has changed, for stored state; nil: not asked for.
+    var changes: Changes?
     private let output: ChangeOutput
     /// Rows whose cells wait in the output, to be freed behind it.
     private var leaving: [Int32] = []
@@ -42,6 +49,9 @@ public final class TopNOperator: Operator {
     public init(_ plan: TopNPlan, input: Schema, object: String, limits: Limits) {
         self.plan = plan
         limit = limits.keptRows
+        self.limits = limits
+        self.input = input
+        ttl = StateTTL(milliseconds: plan.stateTTLMilliseconds)
         keys = KeyTable(types: plan.keys.map { input[$0].type }, store: store)
         rows = RowStore(input, store: store)
         order = RowOrder(plan.order, rows)
@@ -58,27 +68,56 @@ public final class TopNOperator: Operator {
     // MARK: - Rows
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        if ttl != nil {
+            ttl?.look(at: context.clock)
+            expire()
+        }
+        try take(batch, context) { _ in true }
+    }
+
+    /// The rows of the key groups that `isWanted` names.
+    func take(
+        _ batch: ColumnBatch, _ context: ShardContext, isWanted: (_ group: Int) -> Bool
+    ) throws(Diagnostic) {
         keys.bind(plan.keys.map { batch.columns[$0] })
         var row = 0
         while row < batch.count {
             let origin = batch.metadata.origins[row]
             watermark = max(watermark, batch.metadata.watermarks[row])
+            if changes != nil, context.isReplayed(origin: origin) {
+                row += 1
+                continue
+            }
             if let failed = checked.first(where: { batch.columns[$0].states[row] > CellState.valid }) {
                 try context.reject(
                     origin: origin, .of(batch.columns[failed].states[row]), object: object, detail: "input of the rank")
                 row += 1
                 continue
             }
-            row += try change(batch, row, context)
+            let key = keys.intern(row: row)
+            if isMuted, !isWanted(keys.group(of: key)) {
+                keys.drop(key)
+                row += 1
+                continue
+            }
+            row += try change(batch, row, key, context)
             if output.isFull { try flush(context) }
         }
         try flush(context)
     }
 
     /// Takes one row, or the two of an update; returns how many.
-    private func change(_ batch: ColumnBatch, _ row: Int, _ context: ShardContext) throws(Diagnostic) -> Int {
-        let key = keys.intern(row: row)
+    private func change(
+        _ batch: ColumnBatch, _ row: Int, _ key: Int32, _ context: ShardContext
+    ) throws(Diagnostic) -> Int {
         while partitions.count <= Int(key) { partitions.append(nil) }
+        // Only while state is restored: else all that is too old has gone.
+        if isMuted, ttl != nil, let known = partitions[Int(key)], ttl!.isExpired(key) {
+            keys.retain(key)
+            defer { keys.release(key) }
+            forget(known)
+            return try change(batch, row, key, context)
+        }
         guard plan.inputRetracts, batch.metadata.kind(row).isRetraction else {
             try add(batch, row, key, context)
             return 1
@@ -101,31 +140,28 @@ public final class TopNOperator: Operator {
         if isMove {
             let new = rows.insert(batch, row + 1)
             partition.slots.insert(new, at: self.place(of: new, in: partition))
+            note(key, batch, row, as: .updateBefore)
+            note(key, batch, row + 1, as: .updateAfter)
             give(partition, inserted: new, replaced: old, batch, row + 1)
             return 2
         }
+        note(key, batch, row, as: .delete)
         give(partition, inserted: nil, replaced: nil, batch, row)
         if partition.slots.isEmpty {
             partitions[Int(key)] = nil
+            ttl?.remove(key)
             ended.append(key)
         }
         return 1
     }
 
     private func add(_ batch: ColumnBatch, _ row: Int, _ key: Int32, _ context: ShardContext) throws(Diagnostic) {
-        guard rows.count < limit else {
+        guard rows.count < limit || isMuted else {
             if partitions[Int(key)] == nil { keys.drop(key) }
             try context.rejectExcess(origin: batch.metadata.origins[row], object: object, limit: limit, of: "rows kept")
             return
         }
-        let partition: Partition
-        if let known = partitions[Int(key)] {
-            partition = known
-        } else {
-            keys.retain(key)
-            partition = Partition(key: key)
-            partitions[Int(key)] = partition
-        }
+        let partition = partition(key)
         let slot = rows.insert(batch, row)
         let place = place(of: slot, in: partition)
         if !plan.inputRetracts {
@@ -138,7 +174,31 @@ public final class TopNOperator: Operator {
         }
         if !plan.isFinal { rank(partition, &before) }
         partition.slots.insert(slot, at: place)
+        note(key, batch, row, as: .insert)
         give(partition, inserted: slot, replaced: nil, batch, row)
+    }
+
+    /// The partition of a key, a new one if need be.
+    func partition(_ key: Int32) -> Partition {
+        while partitions.count <= Int(key) { partitions.append(nil) }
+        if let known = partitions[Int(key)] { return known }
+        keys.retain(key)
+        let partition = Partition(key: key)
+        partitions[Int(key)] = partition
+        return partition
+    }
+
+    /// Partitions whose time to live has passed.
+    func expire() {
+        while let key = ttl?.firstExpired, let partition = partitions[Int(key)] { forget(partition) }
+    }
+
+    private func forget(_ partition: Partition) {
+        changes?.groups.insert(keys.group(of: partition.key))
+        for slot in partition.slots { rows.release(slot) }
+        ttl?.remove(partition.key)
+        partitions[Int(partition.key)] = nil
+        keys.release(partition.key)
     }
 
     /// The place behind all rows that come before the new one.
@@ -152,9 +212,11 @@ public final class TopNOperator: Operator {
         return low
     }
 
-    /// The last row by processing time says nothing new when it is the same again.
+    /// The last row by processing time says nothing new when it is the same again. (With a time to live it does: that it is
+    /// still there.)
     private func isRepetition(_ slot: Int32, of partition: Partition) -> Bool {
-        guard plan.prefersNewest, plan.order.isEmpty, plan.last == 1, let known = partition.slots.first else {
+        guard ttl == nil, plan.prefersNewest, plan.order.isEmpty, plan.last == 1, let known = partition.slots.first
+        else {
             return false
         }
         return isEqual(slot, known)

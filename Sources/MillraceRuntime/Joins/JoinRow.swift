@@ -8,7 +8,8 @@ struct JoinRow {
     var count: Int32
     /// Number of the equality key; -1: a NULL is in it.
     var key: Int32
-    /// Source partition by slot, -1 without a source record, and the record's offset.
+    /// Source partition by slot, -1 without a source record, and the record's offset. Where state is stored, the offset is the
+    /// row's place in the order of arrival.
     var slot: Int32
     var offset: Int64
     /// The record of the first partner: that this row is matched is known by reading both again.
@@ -17,6 +18,9 @@ struct JoinRow {
     var isMatched = false
     /// Applied before a restart; it only rebuilds the state.
     var isReplayed = false
+
+    /// The encoded cells.
+    var content: ByteRef { ByteRef(start: bytes.assumingMemoryBound(to: UInt8.self), count: Int(count)) }
 }
 
 /// Encodes rows for keeping, and knows which records a restart has to read again for them.
@@ -26,6 +30,8 @@ final class JoinRowStore {
     private var slots = OffsetSlots()
     private var live: [LiveOffsets] = []
     private(set) var rows = 0
+    /// False where state is stored: no record has to be read again.
+    var tracksOffsets = true
 
     var usedBytes: Int { store.usedBytes }
     /// With the rows themselves.
@@ -39,7 +45,7 @@ final class JoinRowStore {
         rows += 1
         var result = JoinRow(time: time, bytes: bytes, count: Int32(scratch.count), key: key, slot: -1, offset: 0)
         let origin = batch.metadata.origins[row]
-        if origin >= 0, let records = context.records {
+        if origin >= 0, tracksOffsets, let records = context.records {
             let slot = slots.slot(source: context.source, partition: Int(records.partition[Int(origin)]))
             result.slot = Int32(slot)
             result.offset = records.offset[Int(origin)]
@@ -48,6 +54,14 @@ final class JoinRowStore {
             live[slot].add(result.offset)
         }
         return result
+    }
+
+    /// A row that was kept before a restart.
+    func keep(_ bytes: ByteRef, time: Int64, key: Int32) -> JoinRow {
+        rows += 1
+        return JoinRow(
+            time: time, bytes: UnsafeMutableRawPointer(store.copy(bytes)), count: Int32(bytes.count), key: key,
+            slot: -1, offset: 0)
     }
 
     /// Of a row's bytes as it would be kept.
@@ -110,7 +124,7 @@ final class JoinKeys {
     private var columns: [Column] = []
 
     var count: Int { table.count }
-    var usedBytes: Int { store.usedBytes + table.keyBytes }
+    var usedBytes: Int { store.usedBytes + table.tableBytes }
 
     /// - Parameter types: of one side; the other has the same layouts.
     init(_ types: [DataType]) {
@@ -134,6 +148,18 @@ final class JoinKeys {
     func retain(_ key: Int32) { if key >= 0, !isEmpty { table.retain(key) } }
     func release(_ key: Int32) { if key >= 0, !isEmpty { table.release(key) } }
     func drop(_ key: Int32) { if key >= 0, !isEmpty { table.drop(key) } }
+
+    // MARK: - Snapshots
+
+    func keepGroups() { table.keepGroups() }
+    /// Of the key group; what has no key is in the first.
+    func group(of key: Int32) -> Int { key < 0 || isEmpty ? 0 : table.group(of: key) }
+    func keys(of group: Int) -> [Int32] { isEmpty ? (group == 0 ? [0] : []) : table.keys(of: group) }
+    func write(_ key: Int32, to buffer: ByteBuffer) { if !isEmpty { table.write(key, to: buffer) } }
+    /// What `write` wrote; not retained. Nil: there is nothing to read.
+    func read(_ reader: inout StateReader) -> Int32? {
+        isEmpty ? 0 : reader.read { table.intern(from: &$0) }
+    }
 }
 
 extension ShardContext {

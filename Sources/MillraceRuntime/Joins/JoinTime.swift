@@ -1,7 +1,7 @@
 import MillraceCore
 
 /// The event time of two inputs: the minimum, never back.
-struct JoinTime {
+struct JoinTime: Equatable {
     private var left = EventTime.none
     private var right = EventTime.none
     private(set) var combined = EventTime.none
@@ -16,6 +16,19 @@ struct JoinTime {
     }
 
     mutating func advance(to watermark: Int64) { combined = watermark }
+
+    /// As it stood before a restart.
+    mutating func restore(from reader: inout StateReader) {
+        left = max(left, reader.signed())
+        right = max(right, reader.signed())
+        combined = max(combined, reader.signed())
+    }
+
+    func write(to buffer: ByteBuffer) {
+        buffer.append(signed: left)
+        buffer.append(signed: right)
+        buffer.append(signed: combined)
+    }
 
     /// What was emitted before a restart: the minimum of the inputs'.
     mutating func restore(_ watermark: Int64, port: Int) -> Int64 {

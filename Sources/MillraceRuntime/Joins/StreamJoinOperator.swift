@@ -7,9 +7,12 @@ public import MillraceCore
 /// `TimeIntervalJoin` without a clean-up interval. A regular join keeps all rows.
 ///
 /// After a restart, rows that had been applied rebuild the state: a pair of two of them is marked as replayed, a pair with
-/// a new row is not, in whatever order they are read again.
+/// a new row is not, in whatever order they are read again. Where state is stored none is read again.
+///
+/// With a time to live (regular joins) a row is forgotten so long after it came; of a semi join the left row after it last found
+/// a partner.
 public final class StreamJoinOperator: Operator, SizedOperator {
-    private final class Side {
+    final class Side {
         /// Kept rows by number; a free number has no bytes in use.
         var rows: [JoinRow] = []
         var free: [Int32] = []
@@ -21,8 +24,11 @@ public final class StreamJoinOperator: Operator, SizedOperator {
         let isKeptAlone: Bool
         /// A row's last partner is at most this much later, milliseconds.
         let reach: Int64
+        /// Of rows by number.
+        var ttl: StateTTL?
 
-        init(keys: [Int], timeColumn: Int, isKeptAlone: Bool, reach: Int64) {
+        init(keys: [Int], timeColumn: Int, isKeptAlone: Bool, reach: Int64, ttl: Int64?) {
+            self.ttl = StateTTL(milliseconds: ttl)
             self.keys = keys
             self.timeColumn = timeColumn
             self.isKeptAlone = isKeptAlone
@@ -38,26 +44,32 @@ public final class StreamJoinOperator: Operator, SizedOperator {
             return Int32(rows.count - 1)
         }
     }
-    private struct Bucket {
+    struct Bucket {
         var left: [Int32] = []
         var right: [Int32] = []
+        var isEmpty: Bool { left.isEmpty && right.isEmpty }
     }
 
     private let plan: StreamJoinPlan
-    private let limits: Limits
-    private let isInterval: Bool
+    let limits: Limits
+    let isInterval: Bool
     private let lower: Int64
     private let upper: Int64
     /// How far event time behind the join stays back: a row may leave that much after its own time.
     private let delay: Int64
-    private let keys: JoinKeys
-    private let store = JoinRowStore()
+    let keys: JoinKeys
+    let store = JoinRowStore()
+    let schemas: (left: Schema, right: Schema)
     private let pairs: JoinPairs
     private let alone: JoinPairs
-    private let left: Side
-    private let right: Side
-    private var buckets: [Bucket] = []
-    private var time = JoinTime()
+    let left: Side
+    let right: Side
+    var buckets: [Bucket] = []
+    /// Rows that wait to leave alone although NULL is in their key.
+    var unkeyed = Bucket()
+    var time = JoinTime()
+    /// What has changed, for stored state; nil: not asked for.
+    var changes: JoinChanges?
     private var emittedWatermark = EventTime.none
     /// Rows that are not kept, until the pairs with them have left.
     private var passing: [(port: Int, number: Int32)] = []
@@ -86,10 +98,12 @@ public final class StreamJoinOperator: Operator, SizedOperator {
         keys = JoinKeys(plan.leftKeys.map { left[$0].type })
         pairs = try JoinPairs(plan, left: left, right: right, object: object, limits: limits)
         alone = try JoinPairs(plan.unconditional, left: left, right: right, object: object, limits: limits)
+        let ttl = isInterval ? nil : plan.stateTTLMilliseconds
         self.left = Side(
-            keys: plan.leftKeys, timeColumn: times.left, isKeptAlone: plan.kind.keepsLeft, reach: -lower)
+            keys: plan.leftKeys, timeColumn: times.left, isKeptAlone: plan.kind.keepsLeft, reach: -lower, ttl: ttl)
         self.right = Side(
-            keys: plan.rightKeys, timeColumn: times.right, isKeptAlone: plan.kind.keepsRight, reach: upper)
+            keys: plan.rightKeys, timeColumn: times.right, isKeptAlone: plan.kind.keepsRight, reach: upper, ttl: ttl)
+        schemas = (left, right)
         super.init(object: object)
     }
 
@@ -98,20 +112,37 @@ public final class StreamJoinOperator: Operator, SizedOperator {
 
     /// Rows of both sides.
     package var stateSize: StateSize {
-        StateSize(rows: store.rows, keys: keys.count, bytes: store.keptBytes + keys.usedBytes)
+        StateSize(
+            rows: store.rows, keys: keys.count,
+            bytes: store.keptBytes + keys.usedBytes + (left.ttl?.bytes ?? 0) + (right.ttl?.bytes ?? 0))
     }
 
     // MARK: - Rows
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        if left.ttl != nil {
+            left.ttl?.look(at: context.clock)
+            right.ttl?.look(at: context.clock)
+            forgetOld()
+        }
+        try take(batch, port, context) { _ in true }
+    }
+
+    /// The rows of the key groups that `isWanted` names.
+    func take(
+        _ batch: ColumnBatch, _ port: Int, _ context: ShardContext, isWanted: (_ group: Int) -> Bool
+    ) throws(Diagnostic) {
         let side = port == 0 ? left : right
         keys.bind(side.keys.map { batch.columns[$0] })
         for row in 0..<batch.count {
-            let watermark = time.next(batch.metadata.watermarks[row], port: port)
+            let moment = batch.metadata.watermarks[row]
+            // The log knows what both inputs had come to.
+            let watermark = isMuted ? (isInterval ? moment : time.combined) : time.next(moment, port: port)
             if watermark > time.combined {
                 try expire(to: watermark, context)
                 time.advance(to: watermark)
             }
+            if changes != nil, context.isReplayed(origin: batch.metadata.origins[row]) { continue }
             var rowTime = EventTime.none
             if isInterval {
                 let column = batch.columns[side.timeColumn]
@@ -124,25 +155,32 @@ public final class StreamJoinOperator: Operator, SizedOperator {
             }
             let key = keys.number(row)
             if key < 0, !side.isKeptAlone { continue }
-            guard store.rows < limits.joinRows else {
+            guard store.rows < limits.joinRows || isMuted else {
                 keys.drop(key)
                 try context.rejectFullJoin(origin: batch.metadata.origins[row], object: object, limit: limits.joinRows)
                 continue
             }
-            try take(batch, row, port, rowTime, key, side, context)
+            let place = note(batch, row, port, key)
+            if isMuted, !isWanted(keys.group(of: key)) {
+                keys.drop(key)
+                continue
+            }
+            try take(batch, row, port, rowTime, key, side, place, context)
             if pairs.isFull { try settle(context) }
         }
         try settle(context)
     }
 
     private func take(
-        _ batch: ColumnBatch, _ row: Int, _ port: Int, _ rowTime: Int64, _ key: Int32, _ side: Side,
+        _ batch: ColumnBatch, _ row: Int, _ port: Int, _ rowTime: Int64, _ key: Int32, _ side: Side, _ place: Int64?,
         _ context: ShardContext
     ) throws(Diagnostic) {
         let origin = batch.metadata.origins[row]
-        let made = store.make(batch, row, time: rowTime, key: key, context)
+        var made = store.make(batch, row, time: rowTime, key: key, context)
+        if let place { made.offset = place }
         keys.retain(key)
         let number = side.insert(made)
+        side.ttl?.touch(number)
         if key >= 0 {
             while Int(key) >= buckets.count { buckets.append(Bucket()) }
             try probe(made, number, port, origin, context)
@@ -153,14 +191,44 @@ public final class StreamJoinOperator: Operator, SizedOperator {
             passing.append((port, number))
             return
         }
-        if key >= 0 {
-            if port == 0 { buckets[Int(key)].left.append(number) } else { buckets[Int(key)].right.append(number) }
+        keep(made, number, port)
+    }
+
+    /// Puts a row where its partners find it, and where its time does.
+    func keep(_ row: JoinRow, _ number: Int32, _ port: Int) {
+        if row.key >= 0 {
+            while Int(row.key) >= buckets.count { buckets.append(Bucket()) }
+            if port == 0 {
+                buckets[Int(row.key)].left.append(number)
+            } else {
+                buckets[Int(row.key)].right.append(number)
+            }
+        } else {
+            if port == 0 { unkeyed.left.append(number) } else { unkeyed.right.append(number) }
         }
         guard isInterval else { return }
+        let side = port == 0 ? left : right
+        let expiry = expiry(of: row, side)
+        if changes != nil {
+            side.expiry.push(
+                EventTimeQueue.Entry(time: expiry, sequence: row.offset, slot: number, key: row.key))
+            return
+        }
         // A row that is read again may be what another one, still to be read again, was matched with.
-        let expiry = expiry(of: made, side)
         side.expiry.push(
-            time: made.isReplayed ? max(expiry, sum(emittedWatermark, 1)) : expiry, slot: number, key: key)
+            time: row.isReplayed ? max(expiry, sum(emittedWatermark, 1)) : expiry, slot: number, key: row.key)
+    }
+
+    /// Rows whose time to live has passed. No pairs are open.
+    func forgetOld() {
+        for (port, side) in [left, right].enumerated() {
+            while let number = side.ttl?.firstExpired {
+                let row = side.rows[Int(number)]
+                changes?.groups.insert(keys.group(of: row.key))
+                StreamJoinOperator.drop(number, port, &buckets[Int(row.key)])
+                remove(number, port)
+            }
+        }
     }
 
     private func probe(_ own: JoinRow, _ number: Int32, _ port: Int, _ origin: Int32, _ context: ShardContext)
@@ -168,7 +236,10 @@ public final class StreamJoinOperator: Operator, SizedOperator {
     {
         let watermark = held(time.combined)
         let candidates = port == 0 ? buckets[Int(own.key)].right : buckets[Int(own.key)].left
+        let ttl = isMuted ? (port == 0 ? right : left).ttl : nil
         for candidate in candidates {
+            // The list of the time to live may be out of order while state is restored.
+            if let ttl, ttl.isExpired(candidate) { continue }
             let other = port == 0 ? right.rows[Int(candidate)] : left.rows[Int(candidate)]
             if isInterval {
                 let distance = port == 0 ? own.time &- other.time : other.time &- own.time
@@ -199,6 +270,7 @@ public final class StreamJoinOperator: Operator, SizedOperator {
                 if plan.kind == .semi {
                     chosen.removeAll { pair in
                         let row = Int(pairs.left[Int(pair)])
+                        left.ttl?.touch(pairs.left[Int(pair)])
                         if left.rows[row].isMatched { return true }
                         left.rows[row].isMatched = true
                         return false
@@ -241,6 +313,7 @@ public final class StreamJoinOperator: Operator, SizedOperator {
     private func remove(_ number: Int32, _ port: Int) {
         let side = port == 0 ? left : right
         let row = side.rows[Int(number)]
+        side.ttl?.remove(number)
         store.free(row)
         keys.release(row.key)
         side.free.append(number)
@@ -259,7 +332,7 @@ public final class StreamJoinOperator: Operator, SizedOperator {
     }
 
     /// Forgets the rows whose last partner would be late at `watermark`.
-    private func expire(to watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
+    func expire(to watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
         guard isInterval, min(left.expiry.firstTime ?? .max, right.expiry.firstTime ?? .max) <= watermark else {
             return
         }
@@ -267,13 +340,23 @@ public final class StreamJoinOperator: Operator, SizedOperator {
         var gone: [(port: Int, number: Int32)] = []
         while let number = left.expiry.pop(upTo: watermark)?.slot {
             let row = left.rows[Int(number)]
-            if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].left) }
+            if row.key >= 0 {
+                StreamJoinOperator.drop(number, 0, &buckets[Int(row.key)])
+            } else {
+                StreamJoinOperator.drop(number, 0, &unkeyed)
+            }
+            changes?.groups.insert(keys.group(of: row.key))
             try release(row, 0, context)
             gone.append((0, number))
         }
         while let number = right.expiry.pop(upTo: watermark)?.slot {
             let row = right.rows[Int(number)]
-            if row.key >= 0 { StreamJoinOperator.drop(number, from: &buckets[Int(row.key)].right) }
+            if row.key >= 0 {
+                StreamJoinOperator.drop(number, 1, &buckets[Int(row.key)])
+            } else {
+                StreamJoinOperator.drop(number, 1, &unkeyed)
+            }
+            changes?.groups.insert(keys.group(of: row.key))
             try release(row, 1, context)
             gone.append((1, number))
         }
@@ -283,8 +366,12 @@ public final class StreamJoinOperator: Operator, SizedOperator {
     }
 
     /// Rows expire in about the order in which they came: the number is near the front.
-    private static func drop(_ number: Int32, from bucket: inout [Int32]) {
-        if let index = bucket.firstIndex(of: number) { bucket.remove(at: index) }
+    private static func drop(_ number: Int32, _ port: Int, _ bucket: inout Bucket) {
+        if port == 0 {
+            if let index = bucket.left.firstIndex(of: number) { bucket.left.remove(at: index) }
+        } else {
+            if let index = bucket.right.firstIndex(of: number) { bucket.right.remove(at: index) }
+        }
     }
 
     /// An unmatched row leaves alone, unless it had left so before a restart.
@@ -312,7 +399,7 @@ public final class StreamJoinOperator: Operator, SizedOperator {
     // MARK: - Restart
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
-        store.lower(&offsets, source: source)
+        if changes == nil { store.lower(&offsets, source: source) }
     }
 
     public override func restore(emittedWatermark: Int64, port: Int) {

@@ -7,20 +7,24 @@ public import MillraceCore
 /// the newest of each key is kept. A left row behind the watermark meets what is kept, with the next watermark.
 public final class TemporalJoinOperator: Operator, SizedOperator {
     private let plan: StreamJoinPlan
-    private let limits: Limits
+    let limits: Limits
     private let times: (left: Int, right: Int)
-    private let keys: JoinKeys
-    private let store = JoinRowStore()
+    let keys: JoinKeys
+    let store = JoinRowStore()
+    let schemas: (left: Schema, right: Schema)
+    /// What has changed, for stored state; nil: not asked for.
+    var changes: JoinChanges?
+    var waitingGroups: KeyGroups?
     private let pairs: JoinPairs
     private let alone: JoinPairs
-    private var waiting: [JoinRow] = []
+    var waiting: [JoinRow] = []
     private var freeNumbers: [Int32] = []
-    private var waitingByTime = EventTimeQueue()
+    var waitingByTime = EventTimeQueue()
     /// By key: versions by ascending time.
-    private var versions: [[JoinRow]] = []
+    var versions: [[JoinRow]] = []
     /// Keys by the times of their versions.
     private var keysByTime = EventTimeQueue()
-    private var time = JoinTime()
+    var time = JoinTime()
     private var emittedWatermark = EventTime.none
     private var due: [JoinRow] = []
 
@@ -35,6 +39,7 @@ public final class TemporalJoinOperator: Operator, SizedOperator {
         self.limits = limits
         times = (leftTime, rightTime)
         keys = JoinKeys(plan.leftKeys.map { left[$0].type })
+        schemas = (left, right)
         pairs = try JoinPairs(plan, left: left, right: right, object: object, limits: limits)
         alone = try JoinPairs(plan.unconditional, left: left, right: right, object: object, limits: limits)
         super.init(object: object)
@@ -51,15 +56,25 @@ public final class TemporalJoinOperator: Operator, SizedOperator {
     // MARK: - Rows
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        try take(batch, port, context) { _ in true }
+    }
+
+    /// The rows of the key groups that `isWanted` names.
+    func take(
+        _ batch: ColumnBatch, _ port: Int, _ context: ShardContext, isWanted: (_ group: Int) -> Bool
+    ) throws(Diagnostic) {
         let rowtime = batch.columns[port == 0 ? times.left : times.right]
         keys.bind((port == 0 ? plan.leftKeys : plan.rightKeys).map { batch.columns[$0] })
         for row in 0..<batch.count {
-            let watermark = time.next(batch.metadata.watermarks[row], port: port)
+            let before = batch.metadata.watermarks[row]
+            // The log knows what both inputs had come to.
+            let watermark = isMuted ? before : time.next(before, port: port)
             if watermark > time.combined {
                 try fire(upTo: watermark, context)
                 time.advance(to: watermark)
             }
             let origin = batch.metadata.origins[row]
+            if changes != nil, context.isReplayed(origin: origin) { continue }
             guard
                 try context.hasEventTime(
                     rowtime, row, origin: origin, object: object, detail: "event-time column of the join")
@@ -69,18 +84,29 @@ public final class TemporalJoinOperator: Operator, SizedOperator {
             if port == 0, rowTime <= emittedWatermark, context.isReplayed(origin: origin) { continue }
             let key = keys.number(row)
             if key < 0, port == 1 || plan.kind == .inner { continue }
-            guard store.rows < limits.joinRows else {
+            guard store.rows < limits.joinRows || isMuted else {
                 keys.drop(key)
                 try context.rejectFullJoin(origin: origin, object: object, limit: limits.joinRows)
                 continue
             }
+            var place: Int64 = 0
+            if let next = changes?.place {
+                place = next
+                changes?.place = next + 1
+                if !isMuted { changes?.rows.side(port).append(batch, row, at: time.combined) }
+                guard isWanted(port == 0 ? JoinChanges.group(place) : keys.group(of: key)) else {
+                    keys.drop(key)
+                    continue
+                }
+            }
             keys.retain(key)
-            let made = store.make(batch, row, time: rowTime, key: key, context)
+            var made = store.make(batch, row, time: rowTime, key: key, context)
+            if changes != nil { made.offset = place }
             if port == 0 { wait(made) } else { add(made) }
         }
     }
 
-    private func wait(_ row: JoinRow) {
+    func wait(_ row: JoinRow) {
         let number: Int32
         if let free = freeNumbers.popLast() {
             number = free
@@ -89,12 +115,19 @@ public final class TemporalJoinOperator: Operator, SizedOperator {
             number = Int32(waiting.count)
             waiting.append(row)
         }
-        waitingByTime.push(time: row.time, slot: number, key: row.key)
+        guard changes != nil else {
+            waitingByTime.push(time: row.time, slot: number, key: row.key)
+            return
+        }
+        waitingByTime.push(EventTimeQueue.Entry(time: row.time, sequence: row.offset, slot: number, key: row.key))
+        waitingGroups?.add(number, hash: UInt64(row.offset >> 8))
+        changes?.groups.insert(JoinChanges.group(row.offset))
     }
 
     /// A version of the same time takes the older one's place.
-    private func add(_ row: JoinRow) {
+    func add(_ row: JoinRow) {
         let key = Int(row.key)
+        changes?.groups.insert(keys.group(of: row.key))
         while key >= versions.count { versions.append([]) }
         var index = versions[key].count
         while index > 0, versions[key][index - 1].time > row.time { index -= 1 }
@@ -124,10 +157,14 @@ public final class TemporalJoinOperator: Operator, SizedOperator {
         try emit(watermark: next, context: context)
     }
 
-    private func fire(upTo watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
+    func fire(upTo watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
         while let number = waitingByTime.pop(upTo: watermark)?.slot {
-            due.append(waiting[Int(number)])
+            let row = waiting[Int(number)]
+            due.append(row)
             freeNumbers.append(number)
+            guard changes != nil else { continue }
+            waitingGroups?.remove(number, hash: UInt64(row.offset >> 8))
+            changes?.groups.insert(JoinChanges.group(row.offset))
         }
         for number in due.indices {
             let row = due[number]
@@ -169,6 +206,7 @@ public final class TemporalJoinOperator: Operator, SizedOperator {
     /// Versions before the newest one that `watermark` has passed.
     private func removePassed(_ key: Int, _ watermark: Int64) {
         guard let newest = versions[key].lastIndex(where: { $0.time <= watermark }), newest > 0 else { return }
+        changes?.groups.insert(keys.group(of: Int32(key)))
         for row in versions[key][..<newest] { forget(row) }
         versions[key].removeFirst(newest)
     }
@@ -176,7 +214,7 @@ public final class TemporalJoinOperator: Operator, SizedOperator {
     // MARK: - Restart
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
-        store.lower(&offsets, source: source)
+        if changes == nil { store.lower(&offsets, source: source) }
     }
 
     public override func restore(emittedWatermark: Int64, port: Int) {

@@ -6,8 +6,11 @@ public import MillraceCore
 /// Each change meets the kept rows of the other side at once. An outer row comes out alone until its first partner comes, and
 /// again when its last one goes; for that each row of an outer side counts its partners. As Flink's
 /// `StreamingJoinOperator` and `StreamingSemiAntiJoinOperator`. A retraction of a row that is not there is left alone.
+///
+/// With a time to live a row is forgotten so long after it was written, without a change: when it came, and on a side that counts
+/// partners when their number changed. A retraction of a forgotten row takes back what its partners of today make of it.
 public final class UpdatingJoinOperator: Operator {
-    private final class Side {
+    final class Side {
         /// Kept rows by number; a free number has no bytes in use.
         var rows: [JoinRow] = []
         /// How many kept rows of the other side each is joined with; only counted where it matters.
@@ -18,13 +21,17 @@ public final class UpdatingJoinOperator: Operator {
         let keys: [Int]
         /// Rows without a partner come out.
         let isOuter: Bool
+        /// Of rows by number.
+        var ttl: StateTTL?
 
-        init(keys: [Int], isOuter: Bool) {
+        init(keys: [Int], isOuter: Bool, ttl: Int64?) {
             self.keys = keys
             self.isOuter = isOuter
+            self.ttl = StateTTL(milliseconds: ttl)
         }
 
-        func insert(_ row: JoinRow, partners count: Int32) {
+        @discardableResult
+        func insert(_ row: JoinRow, partners count: Int32) -> Int32 {
             let number: Int32
             if let known = free.popLast() {
                 number = known
@@ -37,21 +44,39 @@ public final class UpdatingJoinOperator: Operator {
             }
             while byKey.count <= Int(row.key) { byKey.append([]) }
             byKey[Int(row.key)].append(number)
+            ttl?.touch(number)
+            return number
         }
 
         func rows(of key: Int32) -> [Int32] { Int(key) < byKey.count ? byKey[Int(key)] : [] }
+
+        /// Counts a partner more or less.
+        func changePartners(of number: Int32, by change: Int32) {
+            partners[Int(number)] += change
+            ttl?.touch(number)
+        }
+
+        /// The row of a number is no longer kept; its bytes are the caller's.
+        func remove(_ number: Int32, at place: Int) {
+            byKey[Int(rows[Int(number)].key)].remove(at: place)
+            ttl?.remove(number)
+            free.append(number)
+        }
     }
 
     private let plan: StreamJoinPlan
-    private let limits: Limits
-    private let keys: JoinKeys
-    private let store = JoinRowStore()
+    let limits: Limits
+    let keys: JoinKeys
+    let store = JoinRowStore()
+    let schemas: (left: Schema, right: Schema)
+    /// What has changed, for stored state; nil: not asked for.
+    var changes: Changes?
     private let candidates: JoinPairs
     private let output: ChangeOutput
     private let leftCount: Int
-    private let left: Side
-    private let right: Side
-    private var time = JoinTime()
+    let left: Side
+    let right: Side
+    var time = JoinTime()
     /// Rows that were taken back, until the output that borrows their bytes has left.
     private var gone: [JoinRow] = []
     private var matched: [Int32] = []
@@ -68,8 +93,10 @@ public final class UpdatingJoinOperator: Operator {
         leftCount = left.count
         let fields = plan.kind.hasRightColumns ? left.fields + right.fields : left.fields
         output = ChangeOutput(fields.map(\.type), rows: limits.batchRows)
-        self.left = Side(keys: plan.leftKeys, isOuter: plan.kind.keepsLeft || !plan.kind.hasRightColumns)
-        self.right = Side(keys: plan.rightKeys, isOuter: plan.kind.keepsRight)
+        let ttl = plan.stateTTLMilliseconds
+        self.left = Side(keys: plan.leftKeys, isOuter: plan.kind.keepsLeft || !plan.kind.hasRightColumns, ttl: ttl)
+        self.right = Side(keys: plan.rightKeys, isOuter: plan.kind.keepsRight, ttl: ttl)
+        schemas = (left, right)
         super.init(object: object)
     }
 
@@ -79,12 +106,25 @@ public final class UpdatingJoinOperator: Operator {
     // MARK: - Rows
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        if left.ttl != nil {
+            left.ttl?.look(at: context.clock)
+            right.ttl?.look(at: context.clock)
+            expire()
+        }
+        try take(batch, port, context) { _ in true }
+    }
+
+    /// The rows of the key groups that `isWanted` names.
+    func take(
+        _ batch: ColumnBatch, _ port: Int, _ context: ShardContext, isWanted: (_ group: Int) -> Bool
+    ) throws(Diagnostic) {
         let side = port == 0 ? left : right
         keys.bind(side.keys.map { batch.columns[$0] })
         for row in 0..<batch.count {
-            time.advance(to: time.next(batch.metadata.watermarks[row], port: port))
             let kind = batch.metadata.kind(row)
             let origin = batch.metadata.origins[row]
+            if !isMuted { time.advance(to: time.next(batch.metadata.watermarks[row], port: port)) }
+            if changes != nil, context.isReplayed(origin: origin) { continue }
             let key = keys.number(row)
             if key < 0 {
                 // NULL matches nothing, now or later.
@@ -93,17 +133,41 @@ public final class UpdatingJoinOperator: Operator {
                     gone.append(made)
                     append(made, nil, port, alone(kind), origin)
                 }
+            } else if isMuted, !isWanted(keys.group(of: key)) {
+                keys.drop(key)
             } else if kind.isRetraction {
                 try takeBack(batch, row, port, key, kind, context)
-            } else if store.rows >= limits.joinRows {
+            } else if store.rows >= limits.joinRows, !isMuted {
                 keys.drop(key)
                 try context.rejectFullJoin(origin: origin, object: object, limit: limits.joinRows)
             } else {
+                note(batch, row, port, key)
                 try add(batch, row, port, key, kind, context)
             }
             if output.isFull { try flush(context) }
         }
         try flush(context)
+    }
+
+    /// Rows whose time to live has passed.
+    func expire() {
+        for side in [left, right] {
+            while let number = side.ttl?.firstExpired {
+                let row = side.rows[Int(number)]
+                changes?.groups.insert(keys.group(of: row.key))
+                // The oldest rows of a key stand in front.
+                side.remove(number, at: side.byKey[Int(row.key)].firstIndex(of: number)!)
+                store.free(row)
+                keys.release(row.key)
+            }
+        }
+    }
+
+    /// The rows of a key that are still alive. (The list of the time to live may be out of order while state is restored.)
+    private func numbers(of key: Int32, _ side: Side) -> [Int32] {
+        let numbers = side.rows(of: key)
+        guard isMuted, let ttl = side.ttl else { return numbers }
+        return numbers.filter { !ttl.isExpired($0) }
     }
 
     private func add(
@@ -122,7 +186,7 @@ public final class UpdatingJoinOperator: Operator {
                     if left.partners[Int(number)] == 0 {
                         append(left.rows[Int(number)], nil, 0, plan.kind == .anti ? .delete : .insert, origin)
                     }
-                    left.partners[Int(number)] += 1
+                    left.changePartners(of: number, by: 1)
                 }
             }
         } else if matched.isEmpty {
@@ -133,7 +197,7 @@ public final class UpdatingJoinOperator: Operator {
                     if other.partners[Int(number)] == 0 {
                         append(other.rows[Int(number)], nil, 1 - port, .delete, origin)
                     }
-                    other.partners[Int(number)] += 1
+                    other.changePartners(of: number, by: 1)
                 }
             }
             let each: RowKind = own.isOuter || other.isOuter ? .insert : kind
@@ -147,14 +211,20 @@ public final class UpdatingJoinOperator: Operator {
     ) throws(Diagnostic) {
         let (own, other) = port == 0 ? (left, right) : (right, left)
         let origin = RowMetadata.retracted
-        guard let place = own.rows(of: key).lastIndex(where: { store.isSame(batch, row, as: own.rows[Int($0)]) })
-        else {
+        let taken: JoinRow
+        if let place = own.rows(of: key).lastIndex(where: { store.isSame(batch, row, as: own.rows[Int($0)]) }) {
+            let number = own.rows(of: key)[place]
+            note(batch, row, port, key)
+            taken = own.rows[Int(number)]
+            own.remove(number, at: place)
+        } else if own.ttl != nil {
+            note(batch, row, port, key)
+            taken = store.make(batch, row, time: 0, key: key, context)
+            keys.retain(key)
+        } else {
             keys.drop(key)
             return
         }
-        let number = own.byKey[Int(key)].remove(at: place)
-        let taken = own.rows[Int(number)]
-        own.free.append(number)
         gone.append(taken)
         try match(taken, port, origin, context)
         if !plan.kind.hasRightColumns {
@@ -162,7 +232,7 @@ public final class UpdatingJoinOperator: Operator {
                 if matched.isEmpty == (plan.kind == .anti) { append(taken, nil, port, kind, origin) }
             } else {
                 for number in matched {
-                    left.partners[Int(number)] -= 1
+                    left.changePartners(of: number, by: -1)
                     if left.partners[Int(number)] == 0 {
                         append(left.rows[Int(number)], nil, 0, plan.kind == .anti ? .insert : .delete, origin)
                     }
@@ -175,7 +245,7 @@ public final class UpdatingJoinOperator: Operator {
             for number in matched { append(taken, other.rows[Int(number)], port, each, origin) }
             if other.isOuter {
                 for number in matched {
-                    other.partners[Int(number)] -= 1
+                    other.changePartners(of: number, by: -1)
                     if other.partners[Int(number)] == 0 {
                         append(other.rows[Int(number)], nil, 1 - port, .insert, origin)
                     }
@@ -187,7 +257,7 @@ public final class UpdatingJoinOperator: Operator {
     /// The kept rows of the other side that a row is joined with, into `matched`.
     private func match(_ row: JoinRow, _ port: Int, _ origin: Int32, _ context: ShardContext) throws(Diagnostic) {
         let other = port == 0 ? right : left
-        let numbers = other.rows(of: row.key)
+        let numbers = numbers(of: row.key, other)
         guard candidates.hasCondition else {
             matched = numbers
             return
@@ -257,7 +327,7 @@ public final class UpdatingJoinOperator: Operator {
     // MARK: - Restart
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
-        store.lower(&offsets, source: source)
+        if changes == nil { store.lower(&offsets, source: source) }
     }
 
     public override func restore(emittedWatermark: Int64, port: Int) {

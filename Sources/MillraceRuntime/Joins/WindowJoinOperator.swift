@@ -4,7 +4,7 @@ public import MillraceCore
 ///
 /// A row of a window that has closed is late. Rows of a window leave in the order of the left side, unmatched right rows last.
 public final class WindowJoinOperator: Operator, SizedOperator {
-    private final class Window {
+    final class Window {
         let end: Int64
         var left: [JoinRow] = []
         var right: [JoinRow] = []
@@ -12,15 +12,18 @@ public final class WindowJoinOperator: Operator, SizedOperator {
     }
 
     private let plan: StreamJoinPlan
-    private let limits: Limits
+    let limits: Limits
     private let ends: (left: Int, right: Int)
-    private let keys: JoinKeys
-    private let store = JoinRowStore()
+    let keys: JoinKeys
+    let store = JoinRowStore()
+    let schemas: (left: Schema, right: Schema)
+    /// What has changed, for stored state; nil: not asked for.
+    var changes: JoinChanges?
     private let pairs: JoinPairs
     private let alone: JoinPairs
     /// By ascending end.
-    private var windows: [Window] = []
-    private var time = JoinTime()
+    var windows: [Window] = []
+    var time = JoinTime()
     private var emittedWatermark = EventTime.none
     private var newestEmitted = EventTime.none
     /// The right rows of the window that is being joined: by key the first one, by row the next one of its key.
@@ -38,6 +41,7 @@ public final class WindowJoinOperator: Operator, SizedOperator {
         self.limits = limits
         ends = (leftEnd, rightEnd)
         keys = JoinKeys(plan.leftKeys.map { left[$0].type })
+        schemas = (left, right)
         pairs = try JoinPairs(plan, left: left, right: right, object: object, limits: limits)
         alone = try JoinPairs(plan.unconditional, left: left, right: right, object: object, limits: limits)
         super.init(object: object)
@@ -56,17 +60,27 @@ public final class WindowJoinOperator: Operator, SizedOperator {
     // MARK: - Rows
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        try take(batch, port, context) { _ in true }
+    }
+
+    /// The rows of the key groups that `isWanted` names.
+    func take(
+        _ batch: ColumnBatch, _ port: Int, _ context: ShardContext, isWanted: (_ group: Int) -> Bool
+    ) throws(Diagnostic) {
         let end = batch.columns[port == 0 ? ends.left : ends.right]
         keys.bind((port == 0 ? plan.leftKeys : plan.rightKeys).map { batch.columns[$0] })
         let needsKey =
             port == 0 ? plan.kind == .inner || plan.kind == .right || plan.kind == .semi : !plan.kind.keepsRight
         for row in 0..<batch.count {
-            let watermark = time.next(batch.metadata.watermarks[row], port: port)
+            let before = batch.metadata.watermarks[row]
+            // The log knows what both inputs had come to.
+            let watermark = isMuted ? before : time.next(before, port: port)
             if watermark > time.combined {
                 try fire(upTo: watermark, context)
                 time.advance(to: watermark)
             }
             let origin = batch.metadata.origins[row]
+            if changes != nil, context.isReplayed(origin: origin) { continue }
             guard end.isValid(row) else {
                 try context.reject(origin: origin, .nullEventTime, object: object, detail: "window_end of the join")
                 continue
@@ -74,26 +88,39 @@ public final class WindowJoinOperator: Operator, SizedOperator {
             let windowEnd = EventTime.milliseconds(fromMicroseconds: end.ints[row])
             var closed = max(time.combined, emittedWatermark)
             if plan.sharesTime { closed = max(closed, batch.metadata.watermarks[row]) }
-            if windowEnd - 1 <= closed {
+            if windowEnd - 1 <= closed, !isMuted {
                 try context.reject(
                     origin: origin, .lateRow, object: object, detail: LateRow.detail(end: windowEnd, watermark: closed))
                 continue
             }
             let key = keys.number(row)
             if key < 0, needsKey { continue }
-            guard store.rows < limits.joinRows else {
+            guard store.rows < limits.joinRows || isMuted else {
                 keys.drop(key)
                 try context.rejectFullJoin(origin: origin, object: object, limit: limits.joinRows)
                 continue
             }
+            var place: Int64 = 0
+            if let next = changes?.place {
+                place = next
+                changes?.place = next + 1
+                if !isMuted { changes?.rows.side(port).append(batch, row, at: time.combined) }
+                let group = JoinChanges.group(place)
+                guard isWanted(group) else {
+                    keys.drop(key)
+                    continue
+                }
+                changes?.groups.insert(group)
+            }
             keys.retain(key)
-            let made = store.make(batch, row, time: windowEnd, key: key, context)
+            var made = store.make(batch, row, time: windowEnd, key: key, context)
+            if changes != nil { made.offset = place }
             let window = window(windowEnd)
             if port == 0 { window.left.append(made) } else { window.right.append(made) }
         }
     }
 
-    private func window(_ end: Int64) -> Window {
+    func window(_ end: Int64) -> Window {
         var index = windows.count
         while index > 0 {
             let window = windows[index - 1]
@@ -118,12 +145,13 @@ public final class WindowJoinOperator: Operator, SizedOperator {
         try emit(watermark: next, context: context)
     }
 
-    private func fire(upTo watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
+    func fire(upTo watermark: Int64, _ context: ShardContext) throws(Diagnostic) {
         var closed = 0
         while closed < windows.count, windows[closed].end - 1 <= watermark {
             let window = windows[closed]
             newestEmitted = max(newestEmitted, window.end - 1)
-            try join(window, context)
+            if !isMuted { try join(window, context) }
+            forget(window.left + window.right)
             closed += 1
         }
         if closed > 0 { windows.removeFirst(closed) }
@@ -162,7 +190,11 @@ public final class WindowJoinOperator: Operator, SizedOperator {
         }
         try emit(alone.output(), context: context)
         alone.clear()
-        for row in window.left + window.right {
+    }
+
+    private func forget(_ rows: [JoinRow]) {
+        for row in rows {
+            changes?.groups.insert(JoinChanges.group(row.offset))
             store.free(row)
             keys.release(row.key)
         }
@@ -189,7 +221,7 @@ public final class WindowJoinOperator: Operator, SizedOperator {
     // MARK: - Restart
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
-        store.lower(&offsets, source: source)
+        if changes == nil { store.lower(&offsets, source: source) }
     }
 
     public override func restore(emittedWatermark: Int64, port: Int) {

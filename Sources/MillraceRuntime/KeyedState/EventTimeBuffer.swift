@@ -48,6 +48,7 @@ final class EventTimeBuffer {
         watermark before: Int64? = nil, key: () throws(Diagnostic) -> Int32?
     ) throws(Diagnostic) {
         let origin = batch.metadata.origins[row]
+        if rows.held != nil, context.isReplayed(origin: origin) { return }
         watermark = max(watermark, before ?? batch.metadata.watermarks[row])
         let time = batch.columns[timeColumn]
         guard try context.hasEventTime(time, row, origin: origin, object: object) else { return }
@@ -59,13 +60,18 @@ final class EventTimeBuffer {
                 origin: origin, .lateRow, object: object, detail: LateRow.detail(time: milliseconds, watermark: passed))
             return
         }
-        guard rows.count < limit else {
+        guard rows.count < limit || rows.held?.isRestoring == true else {
             try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
             return
         }
         guard let key = try key() else { return }
-        replay.note(milliseconds, origin: origin, context)
-        queue.push(time: milliseconds, slot: rows.insert(batch, row), key: key)
+        let slot = rows.insert(batch, row)
+        if let held = rows.held {
+            held.add(slot, batch, row)
+        } else {
+            replay.note(milliseconds, origin: origin, context)
+        }
+        queue.push(time: milliseconds, slot: slot, key: key)
     }
 
     /// Takes out the rows of the oldest time that `watermark` has passed, in order of arrival; false when there are none.

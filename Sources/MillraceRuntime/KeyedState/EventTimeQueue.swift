@@ -16,8 +16,12 @@ struct EventTimeQueue {
     var firstTime: Int64? { heap.first?.time }
 
     mutating func push(time: Int64, slot: Int32, key: Int32) {
-        let entry = Entry(time: time, sequence: nextSequence, slot: slot, key: key)
+        push(Entry(time: time, sequence: nextSequence, slot: slot, key: key))
         nextSequence += 1
+    }
+
+    /// An entry whose place among those of its time the caller knows; not together with the other `push`.
+    mutating func push(_ entry: Entry) {
         heap.append(entry)
         var i = heap.count - 1
         while i > 0 {

@@ -17,6 +17,8 @@ final class RowStore {
     private var free: [Int32] = []
     /// Rows that are kept.
     private(set) var count = 0
+    /// The rows as stored state; nil: not asked for.
+    var held: HeldRows?
 
     init(_ schema: Schema, store: StateStore) {
         types = schema.fields.map(\.type)
@@ -126,6 +128,7 @@ final class RowStore {
     func release(_ slot: Int32) {
         references[Int(slot)] -= 1
         guard references[Int(slot)] == 0 else { return }
+        held?.remove(slot)
         for i in holdsBytes { freeBytes(i, Int(slot)) }
         free.append(slot)
         count -= 1

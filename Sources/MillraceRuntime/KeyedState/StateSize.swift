@@ -6,7 +6,7 @@ public struct StateSize: Hashable, Sendable {
     public var rows: Int
     /// Keys that are known now.
     public var keys: Int
-    /// Bytes in memory, estimated from what is in use.
+    /// Bytes in memory, estimated; what is free again for the next rows may count.
     public var bytes: Int
 
     public init(rows: Int, keys: Int, bytes: Int) {
@@ -74,27 +74,7 @@ struct StateReporter {
     }
 }
 
-// What is in use, without the bytes of strings and the like: those are the `StateStore`'s.
-
-extension RowStore {
-    var rowBytes: Int { count * columns.reduce(4) { $0 + $1.layout.cellBytes + 1 } }
-}
-
-extension KeyTable {
-    /// A slot and an entry for each key.
-    var keyBytes: Int { count * 32 }
-}
-
 extension OpenWindow {
     /// Of a group, beside its record: its key, and its places in lists and table.
     static let groupBytes = 28
-}
-
-extension Layout {
-    var cellBytes: Int {
-        switch self {
-        case .int64, .double, .row, .list: 8
-        case .decimal, .bytes: 16
-        }
-    }
 }

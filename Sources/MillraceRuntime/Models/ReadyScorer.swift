@@ -67,7 +67,7 @@ public final class ScorerSlot: Sendable {
 /// One model as an operator sees it: the scorer it uses until a newer one waits in the slot.
 public final class ScorerLane {
     private(set) var current: ReadyScorer
-    private let slot: ScorerSlot?
+    let slot: ScorerSlot?
 
     /// - Parameter slot: nil for a model that is never swapped.
     public init(_ first: ReadyScorer, slot: ScorerSlot? = nil) {

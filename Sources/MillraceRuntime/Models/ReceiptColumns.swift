@@ -24,17 +24,19 @@ final class ReceiptColumns {
     }
 
     /// - Parameters:
+    ///   - version: of the live model; `contentHash`: its whole hash.
     ///   - scored: rows from here on got defaults.
     ///   - isCanary: 1 for the rows that `canary` scored; empty: none.
     func fill(
-        rows: Int, scored: Int, live: ReadyScorer, canary: ReadyScorer?, isCanary: [UInt8], arena: BatchArena
+        rows: Int, scored: Int, version: String, contentHash: String, canary: ReadyScorer? = nil,
+        isCanary: [UInt8] = [], arena: BatchArena
     ) {
         for (kind, column) in zip(kinds, columns) {
             switch kind {
             case .version:
-                fill(column, rows, scored, live.version, canary?.version, isCanary, arena)
+                fill(column, rows, scored, version, canary?.version, isCanary, arena)
             case .hash:
-                fill(column, rows, scored, live.contentHash, canary?.contentHash, isCanary, arena)
+                fill(column, rows, scored, contentHash, canary?.contentHash, isCanary, arena)
             case .model: column.fill(.string(model), rows: rows, arena: arena)
             case .latency: for _ in column.count..<rows { column.appendNull() }
             case .timeout:

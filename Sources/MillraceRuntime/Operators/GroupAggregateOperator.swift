@@ -35,7 +35,7 @@ public final class GroupAggregateOperator: Operator, SizedOperator {
     package var stateSize: StateSize {
         StateSize(
             rows: groups.records.count, keys: keys.count,
-            bytes: store.usedBytes + keys.keyBytes + groups.records.count * (pool.stride + OpenWindow.groupBytes))
+            bytes: store.usedBytes + keys.tableBytes + groups.records.count * (pool.stride + OpenWindow.groupBytes))
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {

@@ -78,6 +78,9 @@ open class Operator {
     public let object: String
     public private(set) var outputs: [(target: Operator, port: Int)] = []
 
+    /// State is being restored: nothing comes out.
+    final var isMuted = false
+
     public init(object: String) { self.object = object }
 
     /// Wires this operator's output to a port of another.
@@ -127,11 +130,12 @@ open class Operator {
     }
 
     public final func emit(_ batch: ColumnBatch, context: ShardContext) throws(Diagnostic) {
-        guard batch.count > 0 else { return }
+        guard batch.count > 0, !isMuted else { return }
         for output in outputs { try output.target.process(batch, port: output.port, context: context) }
     }
 
     public final func emit(watermark: Int64, context: ShardContext) throws(Diagnostic) {
+        guard !isMuted else { return }
         for output in outputs { try output.target.advance(to: watermark, port: output.port, context: context) }
     }
 }

@@ -23,7 +23,11 @@ public final class PredictOperator: Operator {
     /// One row of what stands in for a prediction that did not come in time.
     private let defaults: [Column]
     private let defaultsArena = BatchArena(chunkBytes: 1 << 10)
+    /// Where a newer live model waits; none or one. An array, because borrowing from one costs nothing.
+    private let slots: [ScorerSlot]
     /// A contract, canary or shadow has something to count.
+    private let hasCounts: Bool
+    /// That, or somebody asks for the latency.
     private let isWatched: Bool
     private var counts = ModelCounts()
     private let output = ColumnBatch(columns: [])
@@ -65,7 +69,9 @@ public final class PredictOperator: Operator {
         if case .values(let values) = plan.contract.onTimeout {
             for (column, value) in zip(defaults, values) { column.append(value, arena: defaultsArena) }
         }
-        isWatched = split != nil || shadow != nil || plan.contract.deadlineMicroseconds != nil
+        slots = lanes.live.slot.map { [$0] } ?? []
+        hasCounts = split != nil || shadow != nil || plan.contract.deadlineMicroseconds != nil
+        isWatched = hasCounts || receipts?.latency != nil
         super.init(object: object)
     }
 
@@ -93,11 +99,11 @@ public final class PredictOperator: Operator {
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
-        if lanes.live.refresh() { scorer = lanes.live.current.scorer }
+        if slots.containsBorrowed(where: { $0.hasNext }), lanes.live.refresh() { scorer = lanes.live.current.scorer }
         bind(batch.columns)
         results.forEachBorrowed { $0.clear() }
         var scored = batch.count
-        if isWatched || receipts?.latency != nil {
+        if isWatched {
             scored = watchedScore(batch, context: context)
         } else if batch.count <= limit {
             scorer.score(arguments, rows: batch.count, into: results, arena: context.arena)
@@ -111,7 +117,8 @@ public final class PredictOperator: Operator {
         }
         if let receipts {
             receipts.fill(
-                rows: batch.count, scored: scored, live: lanes.live.current, canary: split?.lane.current,
+                rows: batch.count, scored: scored, version: lanes.live.current.version,
+                contentHash: lanes.live.current.contentHash, canary: split?.lane.current,
                 isCanary: split?.isCanary ?? [], arena: context.arena)
         }
         output.count = batch.count
@@ -216,7 +223,7 @@ public final class PredictOperator: Operator {
         }
         if let shadow { compare(shadow, batch, scored: start, context: context) }
         counts.timedOutRows = batch.count - start
-        if isWatched { monitor.add(counts) }
+        if hasCounts { monitor.add(counts) }
         return start
     }
 

@@ -4,10 +4,12 @@ public import MillraceCore
 /// input. Rows that are equal in order leave as they came.
 public final class SortOperator: Operator, SizedOperator {
     private let plan: SortPlan
+    let limits: Limits
     private let limit: Int
-    private let store = StateStore()
+    let input: Schema
+    let store = StateStore()
     private let buffer: EventTimeBuffer?
-    private let rows: RowStore
+    let rows: RowStore
     private let order: RowOrder
     private let checked: [Int]
     private var kept: [Int32] = []
@@ -21,6 +23,8 @@ public final class SortOperator: Operator, SizedOperator {
     public init(_ plan: SortPlan, input: Schema, object: String, limits: Limits) {
         self.plan = plan
         limit = limits.keptRows
+        self.limits = limits
+        self.input = input
         checked = plan.order.map(\.column)
         rows = RowStore(input, store: store)
         buffer = plan.timeColumn.map { [rows, checked] in
@@ -34,7 +38,7 @@ public final class SortOperator: Operator, SizedOperator {
 
     /// Rows that wait.
     package var stateSize: StateSize {
-        StateSize(rows: rows.count, keys: 0, bytes: store.usedBytes + rows.rowBytes)
+        StateSize(rows: rows.count, keys: 0, bytes: store.usedBytes + rows.slotBytes)
     }
 
     public override var emittedThrough: Int64 { buffer?.newest ?? EventTime.none }
@@ -88,6 +92,7 @@ public final class SortOperator: Operator, SizedOperator {
             offsets.removeAll()
         }
         self.watermark = max(self.watermark, watermark)
+        rows.held?.advance(to: watermark)
         try emit(watermark: watermark, context: context)
     }
 
@@ -123,6 +128,7 @@ public final class SortOperator: Operator, SizedOperator {
     }
 
     public override func lowerReplayOffsets(_ offsets: inout [Int64], source: Int) {
+        guard rows.held == nil else { return }
         buffer?.lowerReplayOffsets(&offsets, source: source)
         slots.lower(&offsets, source: source, by: self.offsets)
     }

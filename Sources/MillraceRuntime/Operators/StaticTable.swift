@@ -26,8 +26,13 @@ public final class StaticTable {
 
     /// Elements of ROW, ARRAY and MAP are not counted.
     var size: StateSize {
-        let rowBytes = columns.reduce(12) { $0 + $1.layout.cellBytes + 1 }
-        return StateSize(rows: count, keys: keys.count, bytes: count * rowBytes + arena.heldBytes + keys.keyBytes)
+        let rowBytes = columns.reduce(12) { sum, column in
+            switch column.layout {
+            case .int64, .double, .row, .list: sum + 9
+            case .decimal, .bytes: sum + 17
+            }
+        }
+        return StateSize(rows: count, keys: keys.count, bytes: count * rowBytes + arena.heldBytes + keys.tableBytes)
     }
 
     /// Copies the rows of `batch`.

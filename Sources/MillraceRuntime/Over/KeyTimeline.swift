@@ -18,6 +18,9 @@ final class KeyTimeline {
     /// A visit is due when its oldest row has become too old.
     var isAwaited = false
 
+    /// Of one without rows and frames: the object, and the heads of its arrays.
+    static let bytes = 64 + 3 * 32
+
     init(states: [OverAggregates.Key]) {
         self.states = states
         firsts = Array(repeating: 0, count: states.count)
@@ -32,6 +35,7 @@ final class KeyTimeline {
     subscript(position: Int) -> Entry { entries[position - base] }
 
     func append(_ entry: Entry) { entries.append(entry) }
+    func reserve(_ count: Int) { entries.reserveCapacity(count) }
 
     /// Moves the rows from `position` on one further. `firsts` are the caller's to correct.
     func insert(_ entry: Entry, at position: Int) { entries.insert(entry, at: position - base) }

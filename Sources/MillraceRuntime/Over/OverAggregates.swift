@@ -68,6 +68,11 @@ final class OverAggregates {
         pool = RecordPool(stride: max(16, layouts.count * OverCallLayout.recordBytes))
     }
 
+    /// What a key takes: its object, its record, and the heads of its queues and sets.
+    var keyBytes: Int {
+        48 + pool.stride + (usesQueues ? 32 + calls.count * 48 : 0) + (values.isEmpty ? 0 : 32 + calls.count * 64)
+    }
+
     /// Forgets all rows of a key.
     func clear(_ state: Key) {
         for index in state.queues.indices { drop(index, state) }

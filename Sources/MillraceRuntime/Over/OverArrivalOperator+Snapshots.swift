@@ -8,7 +8,16 @@ package import MillraceCore
 extension OverArrivalOperator: StatefulOperator {
     /// Rows: those of histories.
     package var stateSize: StateSize {
-        StateSize(rows: keptRows, keys: keptKeys, bytes: store.usedBytes + keys.tableBytes + rows.slotBytes)
+        StateSize(
+            rows: keptRows, keys: keptKeys,
+            bytes: store.usedBytes + keys.tableBytes + rows.slotBytes + keptRows
+                * MemoryLayout<KeyTimeline.Entry>.stride
+                + keptKeys * keyBytes)
+    }
+
+    /// Of a key's timeline and what its frames remember, with the heads of objects and arrays.
+    private var keyBytes: Int {
+        frames.reduce(KeyTimeline.bytes) { $0 + 16 + $1.aggregates.keyBytes }
     }
 
     package func keepChanges() {
@@ -56,7 +65,9 @@ extension OverArrivalOperator: StatefulOperator {
             guard let key = reader.read({ keys.intern(from: &$0) }) else { break }
             let timeline = begin(key)
             var time: Int64 = 0
-            for _ in 0..<reader.count() where !reader.isDamaged {
+            let count = reader.count()
+            if count < snapshot.count { timeline.reserve(count) }
+            for _ in 0..<count where !reader.isDamaged {
                 time = time &+ reader.signed()
                 timeline.append(KeyTimeline.Entry(time: time, slot: rows.insert(from: &reader)))
             }

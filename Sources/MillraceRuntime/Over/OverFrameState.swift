@@ -67,6 +67,8 @@ final class OverFrameState {
     }
 
     var calls: [OverCallLayout] { aggregates.calls }
+    /// What a key takes.
+    var keyBytes: Int { 96 + aggregates.keyBytes }
 
     /// Rows of equal time see each other.
     var isRange: Bool { if case .range = extent { true } else { false } }

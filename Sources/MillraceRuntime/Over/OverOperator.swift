@@ -97,10 +97,9 @@ public final class OverOperator: Operator, SizedOperator {
     /// Rows that wait or that frames hold.
     package var stateSize: StateSize {
         let keys = parts.reduce(0) { $0 + $1.keys.count }
-        let bytes = parts.reduce(store.usedBytes + rows.rowBytes) { $0 + $1.keys.keyBytes }
+        let bytes = parts.reduce(store.usedBytes + rows.slotBytes) { $0 + $1.keys.tableBytes }
         return StateSize(
-            rows: rows.count, keys: keys,
-            bytes: bytes + keys * plan.frames.reduce(0) { $0 + 96 + $1.calls.count * OverCallLayout.recordBytes })
+            rows: rows.count, keys: keys, bytes: bytes + keys * (parts[0].frames.reduce(0) { $0 + $1.keyBytes }))
     }
 
     public override var emittedThrough: Int64 {

@@ -17,6 +17,7 @@ public final class Shard {
     private let streamPlaces: [Int]
     private let sinks: [SinkOperator]
     private let timers: [any TimedOperator]
+    private let remotes: [RemoteStage]
     private let sessions: [ShardSession]
     /// Of all sources.
     private let replay = Replay()
@@ -28,11 +29,15 @@ public final class Shard {
     /// Monotonic microseconds: the last submit, and the last time that everything was looked at, ready or not.
     private var lastSubmit: Int64 = 0
     private var lastHeartbeat: Int64 = 0
+    /// A commit waits until remote models have answered: nothing is read meanwhile.
+    private var isDraining = false
 
     /// Positions alone (no rows) are committed this often; replay covers what lies between.
     private static let positionsIntervalMicroseconds: Int64 = 200_000
     /// The longest sleep: bounds what a missed wake-up can cost.
     private static let heartbeatMicroseconds: Int64 = 100_000
+    /// How long a stop waits for the answers of remote models.
+    private static let drainMicroseconds: Int64 = 5_000_000
     /// While no transaction can be sent, changes of state are moved to the next one this often: there they count as unsent.
     private static let gatherIntervalMicroseconds: Int64 = 50_000
     private var lastGather: Int64 = 0
@@ -46,6 +51,9 @@ public final class Shard {
         streams = streamPlaces.map { [inputs] in inputs[$0] }
         sinks = graph.operators.compactMap { $0 as? SinkOperator }
         timers = graph.operators.compactMap { $0 as? any TimedOperator }
+        remotes = graph.operators.compactMap { $0 as? RemotePredictOperator }.map { [inputs] in
+            RemoteStage($0, inputs: inputs)
+        }
         sessions = graph.sessions.map { ShardSession($0) }
         states = StateReporter(graph.operators)
         rejections = RejectionLog(
@@ -55,7 +63,7 @@ public final class Shard {
             checkpoint: sessions.first { $0.session === graph.checkpoint })
         keeper =
             if let session = graph.checkpoint as? any StateSession, !graph.stateful.isEmpty {
-                StateKeeper(graph.stateful, session)
+                StateKeeper(graph.stateful, session, pace: graph.statePace)
             } else {
                 nil
             }
@@ -92,7 +100,7 @@ public final class Shard {
     /// The parts of `run`, for tests that run several shards by turns on one thread.
     package func begin(from positions: [SourceName: [SourcePosition]]) throws(Diagnostic) {
         context.onReject = { [unowned self] rejection throws(Diagnostic) in try self.reject(rejection) }
-        try keeper?.restore()
+        try restoreState()
         try loadStaticTables()
         try start(from: positions)
     }
@@ -101,6 +109,7 @@ public final class Shard {
         let now = context.clock.monotonicMicroseconds()
         beat(now)
         try pollInputs(now)
+        try driveRemotes(now)
         // What time alone makes belongs to no position before those that wait for the flush.
         if !commits.awaitsFlush { try tick() }
         var isWorking = false
@@ -112,14 +121,35 @@ public final class Shard {
         try submitIfDue(now, force: false)
         // A commit that has ended frees its slot: what has gathered meanwhile must not wait for the next event.
         if try drive(now) { try submitIfDue(now, force: false) }
-        if !inputs.containsBorrowed(where: { !$0.isFinished }), graph.exchange?.isComplete ?? true { return .finished }
+        if !inputs.containsBorrowed(where: { !$0.isFinished }), graph.exchange?.isComplete ?? true, !awaitsAnswers {
+            return .finished
+        }
         if isWorking { return .working }
-        return mayPoll && inputs.containsBorrowed(where: { $0.isReady && !$0.isFinished }) ? .working : .waiting
+        return mayPoll && inputs.containsBorrowed(where: { $0.isReady && !$0.isFinished && !isFull($0) })
+            ? .working : .waiting
     }
 
-    package func close() { for input in inputs { input.source.close() } }
+    package func close() {
+        for input in inputs { input.source.close() }
+        for remote in remotes { remote.model.close() }
+    }
 
     // MARK: Start
+
+    private func restoreState() throws(Diagnostic) {
+        guard let keeper else { return }
+        let begin = context.clock.monotonicMicroseconds()
+        let bytes = try keeper.restore()
+        guard bytes > 0 else { return }
+        let took = context.clock.monotonicMicroseconds() - begin
+        let sizes = graph.stateful.map(\.stateSize)
+        context.log(
+            .info, "state was read back",
+            [
+                "stored_bytes": String(bytes), "keys": String(sizes.reduce(0) { $0 + $1.keys }),
+                "rows": String(sizes.reduce(0) { $0 + $1.rows }), "milliseconds": String(took / 1000),
+            ])
+    }
 
     private func loadStaticTables() throws(Diagnostic) {
         for i in inputs.indices where inputs[i].plan.isStatic {
@@ -129,6 +159,7 @@ public final class Shard {
                 try poll(inputs[i])
                 if !inputs[i].isReady { loop.wait(1000) }
             }
+            while awaitsAnswers, !stopRequested.load(ordering: .acquiring) { try awaitAnswers() }
         }
     }
 
@@ -142,6 +173,7 @@ public final class Shard {
             inputs[i].watermark?.share(replay)
             try inputs[i].start(from: positions, windows: windows)
             loop.watch(inputs[i].source.descriptor)
+            for remote in remotes { remote.model.positions.restore(positions, inputs[i]) }
         }
         for input in streams { input.watermark?.hold() }
         lastSubmit = context.clock.monotonicMicroseconds()
@@ -155,13 +187,16 @@ public final class Shard {
         lastHeartbeat = now
         inputs.forEachBorrowed { $0.isReady = true }
         sessions.forEachBorrowed { $0.isReady = true }
+        remotes.forEachBorrowed { $0.isReady = true }
         if let state = states.report(now) { observer.holds(state, shard: graph.shard) }
     }
 
     /// One poll of every source that has something, unless the sinks are full.
     private func pollInputs(_ now: Int64) throws(Diagnostic) {
         guard mayPoll else { return }
-        try inputs.forEachBorrowed { (input) throws(Diagnostic) in if input.isDue(now) { try poll(input) } }
+        try inputs.forEachBorrowed { (input) throws(Diagnostic) in
+            if input.isDue(now), !isFull(input) { try poll(input) }
+        }
     }
 
     /// A full sink makes the shard stop fetching; librdkafka then stops by its own queue bound.
@@ -179,7 +214,68 @@ public final class Shard {
         graph.exchange.map { $0.waitingRows >= context.limits.uncommittedRows } ?? false
     }
 
-    private var mayPoll: Bool { !isHeldBack && !waitsForExchange }
+    private var mayPoll: Bool { !isHeldBack && !waitsForExchange && !isDraining }
+
+    // MARK: Remote models
+
+    /// A remote model that the source feeds has as many rows as it may hold.
+    private func isFull(_ input: ShardInput) -> Bool {
+        !remotes.isEmpty && remotes.containsBorrowed { $0.isFull(input) }
+    }
+
+    private var awaitsAnswers: Bool { remotes.containsBorrowed { $0.model.isBusy } }
+
+    /// Hands on what has been answered.
+    private func driveRemotes(_ now: Int64) throws(Diagnostic) {
+        for remote in remotes where remote.isDue(now) {
+            remote.isReady = false
+            remote.model.drive(now: now)
+            // A checkpoint that waits for the flush of other sessions says nothing of rows that come now.
+            guard !commits.awaitsFlush else {
+                remote.isReady = true
+                continue
+            }
+            var before = commits.open.rows
+            while try remote.model.release(context) {
+                reportWrites()
+                if commits.open.rows > before { commits.sample(remote.model.records) }
+                before = commits.open.rows
+            }
+            let counts = remote.model.takeCounts()
+            if counts != RemoteCounts() { observer.called(model: remote.model.object, counts) }
+        }
+    }
+
+    /// Sleeps until something has come back, and takes it.
+    private func awaitAnswers() throws(Diagnostic) {
+        let now = context.clock.monotonicMicroseconds()
+        var timeout = Shard.heartbeatMicroseconds
+        for remote in remotes {
+            loop.watch(remote.model.descriptor)
+            timeout = min(timeout, remote.patience(now))
+        }
+        loop.wait(timeout)
+        for remote in remotes { remote.isReady = true }
+        try driveRemotes(context.clock.monotonicMicroseconds())
+    }
+
+    /// At a stop: rows on their way still get their answers, within bounds.
+    private func drainRemotes() throws(Diagnostic) {
+        guard awaitsAnswers else { return }
+        let deadline = context.clock.monotonicMicroseconds() + Shard.drainMicroseconds
+        for input in inputs { loop.forget(input.source.descriptor) }
+        while awaitsAnswers, context.clock.monotonicMicroseconds() < deadline {
+            try awaitAnswers()
+            let now = context.clock.monotonicMicroseconds()
+            _ = try drive(now)
+            try submitIfDue(now, force: false)
+        }
+        for remote in remotes where remote.model.isBusy {
+            context.log(
+                .warning, "rows were waiting for their predictions at the stop",
+                ["model": remote.model.object, "rows": String(remote.model.waitingRows)])
+        }
+    }
 
     private func poll(_ input: ShardInput) throws(Diagnostic) {
         let wasReplaying = replay.partitions > 0
@@ -325,7 +421,9 @@ public final class Shard {
 
     private func submitIfDue(_ now: Int64, force: Bool) throws(Diagnostic) {
         let hasRows = commits.open.rows > 0 || !commits.open.deadLetters.isEmpty
-        let hasMoved = streams.containsBorrowed { $0.hasMoved }
+        let hasMoved =
+            streams.containsBorrowed { $0.hasMoved } || remotes.containsBorrowed { $0.model.positions.hasMoved }
+        isDraining = false
         if !hasMoved, !hasRows { graph.exchange?.nothingMoved() }
         let isTime = force || now - lastSubmit >= Shard.positionsIntervalMicroseconds
         let positionsAreDue = hasMoved && isTime || graph.exchange?.wantsCommit ?? false
@@ -334,6 +432,10 @@ public final class Shard {
                 lastGather = now
                 keeper.gather(ticket: commits.ticket + 1)
             }
+            return
+        }
+        if graph.checkpoint != nil, remotes.containsBorrowed(where: { $0.model.holdsCommit }) {
+            isDraining = true
             return
         }
         lastSubmit = now
@@ -358,6 +460,12 @@ public final class Shard {
                     to: &commits.open.positions[place].positions, late: &late, operators: graph.operators,
                     exchange: graph.exchange, input: streamPlaces[place], now: now, isComplete: isComplete)
                 if !commits.open.positions[place].positions.isEmpty { hasSome = true }
+            }
+        }
+        for remote in remotes {
+            remote.model.positions.hasMoved = false
+            for stream in streams where remote.feeds.contains(stream.index) {
+                remote.model.writePositions(of: stream, to: &late)
             }
         }
         if let emitted = graph.exchange?.positions(), !emitted.isEmpty {
@@ -394,12 +502,23 @@ public final class Shard {
             each.watch(in: loop)
             if let deadline = each.session.deadline { timeout = min(timeout, deadline - now) }
         }
-        for timer in timers {
+        // Until the flush is done, neither time nor sources move.
+        let awaitsFlush = commits.awaitsFlush
+        for timer in timers where !awaitsFlush {
             if let deadline = timer.nextDeadline { timeout = min(timeout, deadline - context.clock.wallMicroseconds()) }
         }
+        for remote in remotes {
+            loop.watch(remote.model.descriptor)
+            timeout = min(timeout, remote.patience(now))
+        }
         inputs.forEachBorrowed { input in
-            guard !input.isFinished else { return }
-            timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack))
+            guard !input.isFinished else {
+                // Nobody takes what it may still say.
+                loop.forget(input.source.descriptor)
+                return
+            }
+            let isHeldBack = isHeldBack || isFull(input)
+            if !awaitsFlush { timeout = min(timeout, input.patience(now, context.clock, isHeldBack: isHeldBack)) }
             // A held-back shard must not spin on the source that it does not read.
             if isHeldBack { loop.forget(input.source.descriptor) } else { loop.watch(input.source.descriptor) }
         }
@@ -411,10 +530,12 @@ public final class Shard {
     private func notice(isTimeUp: Bool) {
         inputs.forEachBorrowed { if isTimeUp || loop.found($0.source.descriptor) { $0.isReady = true } }
         sessions.forEachBorrowed { if isTimeUp || loop.found($0.session.descriptor) { $0.isReady = true } }
+        remotes.forEachBorrowed { if isTimeUp || loop.found($0.model.descriptor) { $0.isReady = true } }
     }
 
     /// Commits what has been processed. Open windows are not fired by a stop: replay rebuilds them.
     package func finish() throws(Diagnostic) {
+        try drainRemotes()
         let patience: Int64 = 10_000_000
         let deadline = context.clock.monotonicMicroseconds() + patience
         while true {

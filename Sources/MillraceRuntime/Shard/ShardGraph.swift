@@ -29,6 +29,7 @@ public struct ShardGraph {
     public var lookups: [any LookupTable]
     /// Operators whose state the checkpoint stores, in the order of the names that it was told.
     package var stateful: [any StatefulOperator] = []
+    package var statePace = StatePace()
     /// The shard's number.
     public var shard = 0
     /// The shard's place among several that aggregate over windows together; nil: it needs none.
@@ -59,4 +60,10 @@ public protocol ShardObserver: AnyObject, Sendable {
     func finished(source: Int)
     /// What the operators of a shard hold, once a second at most.
     func holds(_ state: [OperatorState], shard: Int)
+    /// A remote model was called; since the last time.
+    func called(model: String, _ counts: RemoteCounts)
+}
+
+extension ShardObserver {
+    public func called(model: String, _ counts: RemoteCounts) {}
 }

@@ -194,7 +194,7 @@ final class ShardInput {
 
 extension SourceProgress {
     /// A position more of a source that may not be there yet; for the few that are not streams of the shard.
-    fileprivate mutating func append(_ position: SourcePosition, of name: SourceName) {
+    mutating func append(_ position: SourcePosition, of name: SourceName) {
         if let place = firstIndex(where: { $0.source == name }) {
             self[place].positions.append(position)
         } else {

@@ -33,9 +33,12 @@ final class InputLog {
 
     var isEmpty: Bool { buffer.count == 0 }
 
-    func append(_ source: ColumnBatch, _ row: Int) {
-        var mark = Mark.row | source.metadata.kind(row).rawValue << Mark.kindShift
-        let before = source.metadata.watermarks[row]
+    /// - Parameters:
+    ///   - kind: nil: the row's own.
+    ///   - moment: in the place of the watermark before the row; nil: that.
+    func append(_ source: ColumnBatch, _ row: Int, as kind: RowKind? = nil, at moment: Int64? = nil) {
+        var mark = Mark.row | (kind ?? source.metadata.kind(row)).rawValue << Mark.kindShift
+        let before = moment ?? source.metadata.watermarks[row]
         if before != watermark { mark |= Mark.movesWatermark }
         for column in columns where source.columns[column].states[row] != CellState.valid { mark |= Mark.hasStates }
         buffer.append(mark)
@@ -96,7 +99,8 @@ final class InputLog {
             }
             metadata.kinds?[batch.count] = kind
             batch.count += 1
-            if batch.count == InputLog.batchRows { try hand(rows) }
+            // The two rows of an update stay together.
+            if batch.count >= InputLog.batchRows, kind != .updateBefore { try hand(rows) }
         }
         try hand(rows)
     }

@@ -59,6 +59,9 @@ struct StateReader {
 
     var isAtEnd: Bool { cursor >= end || isDamaged }
 
+    /// What was read cannot be right.
+    mutating func fail() { isDamaged = true }
+
     @inline(__always)
     private mutating func has(_ bytes: Int) -> Bool {
         if bytes >= 0, end - cursor >= bytes { return true }

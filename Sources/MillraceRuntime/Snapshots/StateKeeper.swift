@@ -1,5 +1,18 @@
 import MillraceCore
 
+/// How much snapshot work goes with how much log.
+package struct StatePace {
+    /// A shorter log is not worth a cycle.
+    package var cycleBytes = 256 << 10
+    /// Groups are added to a transaction until they have this size; the last one may be larger.
+    package var snapshotBytes = 32 << 10
+    /// Entries deleted by one transaction, and how many transactions lie between two that do.
+    package var droppedEntries: Int64 = 64
+    package var dropInterval: Int64 = 16
+
+    package init() {}
+}
+
 /// Has the state of a shard's operators stored with its transactions, and takes it back after a restart.
 ///
 /// Each transaction carries what its rows have changed (the log). Key groups are written whole now and then, as many bytes
@@ -9,6 +22,7 @@ import MillraceCore
 final class StateKeeper {
     private let operators: [any StatefulOperator]
     private let session: any StateSession
+    private let pace: StatePace
     private let scratch = ByteBuffer(capacity: 4096)
 
     /// Bytes of the log since the last cycle began.
@@ -24,35 +38,34 @@ final class StateKeeper {
     private var droppableThrough = Int64.min
     private var lastDrop: Int64 = 0
 
-    /// A shorter log is not worth a cycle.
-    private static let cycleBytes = 256 << 10
     /// What an entry takes in the database besides its bytes.
     private static let entryBytes = 64
-    /// Groups are added to a transaction until they have this size; the last one may be larger.
-    private static let snapshotBytes = 32 << 10
-    /// Entries deleted by one transaction, and how many transactions lie between two that do.
-    private static let droppedEntries: Int64 = 64
-    private static let dropInterval: Int64 = 16
 
-    init(_ operators: [any StatefulOperator], _ session: any StateSession) {
+    init(_ operators: [any StatefulOperator], _ session: any StateSession, pace: StatePace) {
         self.operators = operators
+        self.pace = pace
         self.session = session
     }
 
     // MARK: Restart
 
     /// Before the first row. Waits for the database.
-    func restore() throws(Diagnostic) {
+    ///
+    /// - Returns: how many bytes were read.
+    func restore() throws(Diagnostic) -> Int {
+        var bytesRead = 0
         for each in operators { each.keepChanges() }
         var sequences = [Int64](repeating: .min, count: operators.count * StateFormat.keyGroups)
         try session.readState(
             snapshot: { (index, group, sequence, bytes) throws(Diagnostic) in
                 guard operators.indices.contains(index), (0..<StateFormat.keyGroups).contains(group) else { return }
                 sequences[index * StateFormat.keyGroups + group] = sequence
+                bytesRead += bytes.count
                 if bytes.count > 0 { try operators[index].restore(group: group, from: bytes) }
             },
             changes: { (sequence, bytes) throws(Diagnostic) in
                 note(sequence)
+                bytesRead += bytes.count
                 bytesSinceCycle += bytes.count + StateKeeper.entryBytes
                 var reader = StateReader(bytes)
                 while !reader.isAtEnd {
@@ -65,6 +78,7 @@ final class StateKeeper {
                 try reader.check("the pipeline")
             })
         for each in operators { try each.endRestore() }
+        return bytesRead
     }
 
     /// One more entry of the log.
@@ -100,13 +114,13 @@ final class StateKeeper {
     func collect(ticket: Int64) {
         gather(ticket: ticket)
         let sequence = session.sequence(of: ticket)
-        if cycle == nil, bytesSinceCycle >= StateKeeper.cycleBytes {
+        if cycle == nil, bytesSinceCycle >= pace.cycleBytes {
             cycle = sequence
             bytesSinceCycle = 0
             credit = 0
             (nextOperator, nextGroup) = (0, 0)
         }
-        if cycle == nil || !writeGroups(atMost: max(StateKeeper.snapshotBytes, session.openChanges.count)) {
+        if cycle == nil || !writeGroups(atMost: max(pace.snapshotBytes, session.openChanges.count)) {
             drop(ticket, sequence)
         }
     }
@@ -145,10 +159,10 @@ final class StateKeeper {
     /// A few entries at a time, so that it takes no longer than the rows of one.
     private func drop(_ ticket: Int64, _ sequence: Int64) {
         guard let oldest = stored.first, oldest.lowerBound <= droppableThrough,
-            sequence - lastDrop >= StateKeeper.dropInterval
+            sequence - lastDrop >= pace.dropInterval
         else { return }
         lastDrop = sequence
-        let last = min(oldest.lowerBound + StateKeeper.droppedEntries - 1, oldest.upperBound, droppableThrough)
+        let last = min(oldest.lowerBound + pace.droppedEntries - 1, oldest.upperBound, droppableThrough)
         session.dropLog(oldest.lowerBound...last)
         if last == oldest.upperBound { stored.removeFirst() } else { stored[0] = (last + 1)...oldest.upperBound }
     }

@@ -9,10 +9,13 @@ public final class ProcessingTimeOperator: Operator, TimedOperator {
     private let column: Column
     private let output = ColumnBatch(columns: [])
     private let metadata = RowMetadata()
-    private var combined = EventTime.none
-    private var newest = EventTime.none
+    var combined = EventTime.none
+    var newest = EventTime.none
+    /// For stored state; nil: not asked for.
+    var changes: Changes?
+    private let fresh = RowSelection()
     /// Wall clock, microseconds, at which a window may close; nil: not before the next row.
-    public private(set) var nextDeadline: Int64?
+    public internal(set) var nextDeadline: Int64?
 
     public init(_ plan: ProcessingTimePlan, input: Schema, object: String) {
         self.plan = plan
@@ -21,6 +24,14 @@ public final class ProcessingTimeOperator: Operator, TimedOperator {
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
+        guard changes != nil, !context.appliedOffsets.isEmpty else { return try take(batch, context) }
+        // What is only read again for others has its windows already.
+        fresh.clear()
+        for row in 0..<batch.count where !context.isReplayed(origin: batch.metadata.origins[row]) { fresh.append(row) }
+        try take(fresh.apply(batch), context)
+    }
+
+    private func take(_ batch: ColumnBatch, _ context: ShardContext) throws(Diagnostic) {
         let given = batch.columns[plan.timeColumn]
         let now = EventTime.milliseconds(fromMicroseconds: context.clock.wallMicroseconds())
         metadata.reserve(batch.count)
@@ -58,7 +69,7 @@ public final class ProcessingTimeOperator: Operator, TimedOperator {
     }
 
     /// The next boundary of a window that the newest row may be in.
-    private func schedule(after time: Int64) {
+    func schedule(after time: Int64) {
         let next: Int64
         if plan.stepMilliseconds == 0 {
             next = newest + plan.spanMilliseconds

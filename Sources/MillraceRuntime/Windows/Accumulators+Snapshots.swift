@@ -4,6 +4,16 @@ import MillraceCore
 ///
 /// Each aggregate: with DISTINCT its values; the count; the value, unless the count is 0; its partial sums by slice.
 extension Accumulators {
+    /// True when no record grows with its group: writing a whole one costs about as much as the row that changed it.
+    var isCompact: Bool {
+        slots.allSatisfy { slot in
+            switch slot.kind {
+            case .text, .cells, .multiset, .percentile, .jsonArray, .jsonObject: false
+            default: slot.distinctOffset < 0
+            }
+        }
+    }
+
     func writeState(_ record: UnsafeMutableRawPointer, to buffer: ByteBuffer) {
         for slot in slots {
             let state = record + slot.offset

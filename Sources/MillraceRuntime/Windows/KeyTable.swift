@@ -196,6 +196,8 @@ final class KeyTable {
     @inline(__always)
     func retain(_ id: Int32) { entries[Int(id)].references += 1 }
 
+    func retain(_ id: Int32, times: Int) { entries[Int(id)].references += Int32(truncatingIfNeeded: times) }
+
     @inline(__always)
     func references(_ id: Int32) -> Int32 { entries[Int(id)].references }
 

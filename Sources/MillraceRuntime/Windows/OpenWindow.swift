@@ -33,6 +33,14 @@ struct OffsetSlots {
         return add(source, partition)
     }
 
+    /// nil when no row of the pair has been seen.
+    func find(source: Int, partition: Int) -> Int? {
+        guard source < bySource.count, partition < bySource[source].count, bySource[source][partition] >= 0 else {
+            return nil
+        }
+        return Int(bySource[source][partition])
+    }
+
     private mutating func add(_ source: Int, _ partition: Int) -> Int {
         while bySource.count <= source { bySource.append([]) }
         while bySource[source].count <= partition { bySource[source].append(-1) }

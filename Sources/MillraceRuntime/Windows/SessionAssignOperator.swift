@@ -3,7 +3,8 @@ public import MillraceCore
 /// SESSION without aggregation: input columns, then window_start, window_end and window_time.
 ///
 /// Rows of a session wait until the watermark has passed its end, for a later row may make it longer; they leave in order of
-/// arrival. A row whose session has ended is late. Nothing is kept for a restart: for input that is read once.
+/// arrival. A row whose session has ended is late. No record is read again for it after a restart: its state is stored, or its
+/// input is read once.
 public final class SessionAssignOperator: Operator, SizedOperator {
     private struct Session {
         var start: Int64
@@ -14,10 +15,12 @@ public final class SessionAssignOperator: Operator, SizedOperator {
     private let timeColumn: Int
     private let keyColumns: [Int]
     private let gap: Int64
+    let limits: Limits
     private let limit: Int
-    private let store = StateStore()
-    private let keys: KeyTable
-    private let rows: RowStore
+    let input: Schema
+    let store = StateStore()
+    let keys: KeyTable
+    let rows: RowStore
     /// By key; few at a time, for they end.
     private var sessions: [[Session]] = []
     private var firstEnd = Int64.max
@@ -30,6 +33,8 @@ public final class SessionAssignOperator: Operator, SizedOperator {
         keyColumns = plan.keys
         gap = plan.gapMilliseconds
         limit = limits.keptRows
+        self.limits = limits
+        self.input = input
         keys = KeyTable(types: plan.keys.map { input[$0].type }, store: store)
         rows = RowStore(input, store: store)
         inputColumns = input.count
@@ -44,7 +49,7 @@ public final class SessionAssignOperator: Operator, SizedOperator {
 
     /// Rows that wait for the end of their session.
     package var stateSize: StateSize {
-        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.keyBytes + rows.rowBytes)
+        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.tableBytes + rows.slotBytes)
     }
 
     public override func process(_ batch: ColumnBatch, port: Int, context: ShardContext) throws(Diagnostic) {
@@ -54,11 +59,12 @@ public final class SessionAssignOperator: Operator, SizedOperator {
             let before = batch.metadata.watermarks[row]
             if before > watermark { try pass(before, context) }
             let origin = batch.metadata.origins[row]
+            if rows.held != nil, context.isReplayed(origin: origin) { continue }
             guard try context.hasEventTime(time, row, origin: origin, object: object) else { continue }
             guard try context.isSound(batch, row, keyColumns, object: object, detail: "key of SESSION") else {
                 continue
             }
-            guard rows.count < limit else {
+            guard rows.count < limit || isMuted else {
                 try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
                 continue
             }
@@ -87,13 +93,16 @@ public final class SessionAssignOperator: Operator, SizedOperator {
         for index in touching { joined.slots += sessions[Int(key)][index].slots }
         for index in touching.reversed() { sessions[Int(key)].remove(at: index) }
         keys.retain(key)
-        joined.slots.append(rows.insert(batch, row))
+        let slot = rows.insert(batch, row)
+        rows.held?.add(slot, batch, row)
+        joined.slots.append(slot)
         sessions[Int(key)].append(joined)
         firstEnd = min(firstEnd, joined.end)
     }
 
     public override func advance(to watermark: Int64, port: Int, context: ShardContext) throws(Diagnostic) {
         if watermark > self.watermark { try pass(watermark, context) }
+        rows.held?.advance(to: watermark)
         try emit(watermark: watermark, context: context)
     }
 

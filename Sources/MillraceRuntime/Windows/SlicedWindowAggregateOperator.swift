@@ -70,7 +70,7 @@ public final class SlicedWindowAggregateOperator: Operator, SizedOperator {
     package var stateSize: StateSize {
         StateSize(
             rows: groups, keys: keys.count,
-            bytes: store.usedBytes + keys.keyBytes + groups * (pool.stride + OpenWindow.groupBytes))
+            bytes: store.usedBytes + keys.tableBytes + groups * (pool.stride + OpenWindow.groupBytes))
     }
 
     public override var emittedThrough: Int64 { newestEmitted }

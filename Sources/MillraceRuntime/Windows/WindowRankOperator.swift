@@ -21,10 +21,12 @@ public final class WindowRankOperator: Operator, SizedOperator {
     private static let sortedRowsMax = 1024
 
     private let plan: WindowRankPlan
+    let limits: Limits
     private let limit: Int
-    private let store = StateStore()
-    private let keys: KeyTable
-    private let rows: RowStore
+    let input: Schema
+    let store = StateStore()
+    let keys: KeyTable
+    let rows: RowStore
     private let order: RowOrder
     private let checked: [Int]
     /// By key; a key holds the window's bounds, so it is in one window.
@@ -46,6 +48,8 @@ public final class WindowRankOperator: Operator, SizedOperator {
     public init(_ plan: WindowRankPlan, input: Schema, object: String, limits: Limits) {
         self.plan = plan
         limit = limits.keptRows
+        self.limits = limits
+        self.input = input
         keys = KeyTable(types: plan.keys.map { input[$0].type }, store: store)
         rows = RowStore(input, store: store)
         order = RowOrder(plan.order, rows)
@@ -60,7 +64,7 @@ public final class WindowRankOperator: Operator, SizedOperator {
 
     /// Rows that may still get a rank.
     package var stateSize: StateSize {
-        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.keyBytes + rows.rowBytes)
+        StateSize(rows: rows.count, keys: keys.count, bytes: store.usedBytes + keys.tableBytes + rows.slotBytes)
     }
 
     public override var emittedThrough: Int64 { newestEmitted }
@@ -76,6 +80,10 @@ public final class WindowRankOperator: Operator, SizedOperator {
             let origin = batch.metadata.origins[row]
             var next = row + 1
             while origin >= 0, next < batch.count, batch.metadata.origins[next] == origin { next += 1 }
+            if rows.held != nil, context.isReplayed(origin: origin) {
+                row = next
+                continue
+            }
             var isLate = true
             for copy in row..<next {
                 watermark = max(watermark, batch.metadata.watermarks[copy])
@@ -108,7 +116,7 @@ public final class WindowRankOperator: Operator, SizedOperator {
 
     private func add(_ batch: ColumnBatch, _ row: Int, _ end: Int64, _ context: ShardContext) throws(Diagnostic) {
         let origin = batch.metadata.origins[row]
-        guard rows.count < limit else {
+        guard rows.count < limit || isMuted else {
             try context.rejectExcess(origin: origin, object: object, limit: limit, of: "rows kept")
             return
         }
@@ -124,11 +132,13 @@ public final class WindowRankOperator: Operator, SizedOperator {
             groups[Int(key)] = group
             windows[index].groups.append(group)
         }
-        if origin >= 0, let records = context.records {
+        if rows.held == nil, origin >= 0, let records = context.records {
             let slot = slots.slot(source: context.source, partition: Int(records.partition[Int(origin)]))
             windows[index].offsets.note(slot, records.offset[Int(origin)])
         }
-        insert(rows.insert(batch, row), into: group)
+        let slot = rows.insert(batch, row)
+        rows.held?.add(slot, batch, row)
+        insert(slot, into: group)
     }
 
     private func window(_ end: Int64) -> Int {
@@ -176,7 +186,8 @@ public final class WindowRankOperator: Operator, SizedOperator {
         windows.removeFirst(closed)
         try flush(context)
         self.watermark = max(self.watermark, watermark)
-        announced = self.watermark
+        announced = max(announced, watermark)
+        rows.held?.advance(to: watermark)
         try emit(watermark: watermark, context: context)
     }
 

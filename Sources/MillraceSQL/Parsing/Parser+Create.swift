@@ -183,7 +183,12 @@ extension Parser {
         let name = try parseObjectName("a model name")
         var model = CreateModelSyntax(
             name: name, ifNotExists: ifNotExists, inputs: [], outputs: [], options: [], orReplace: orReplace)
-        if isWord("TRANSFORM"), isSign("(", ahead: 1) { throw unsupported("TRANSFORM", at: token.range) }
+        if isWord("TRANSFORM"), isSign("(", ahead: 1) {
+            advance()
+            try expect("(")
+            repeat { model.transform.append(try parseItem()) } while accept(",")
+            try expect(")")
+        }
         if accept(words: "INPUT") { model.inputs = try parseModelColumns() }
         if accept(words: "OUTPUT") { model.outputs = try parseModelColumns() }
         try skipComment()
@@ -228,6 +233,13 @@ extension Parser {
             if value.kind == .number || isWord("TRUE") || isWord("FALSE") {
                 advance()
                 options.append(OptionSyntax(key: key, value: StringSyntax(value.text, range: value.range)))
+            } else if accept("[") {
+                // A list of texts, as of INPUT_LABEL_COLS.
+                var texts: [String] = []
+                repeat { texts.append(try parseString("a name").text) } while accept(",")
+                try expect("]")
+                let range = value.range.through(previousRange)
+                options.append(OptionSyntax(key: key, value: StringSyntax(texts.joined(separator: ","), range: range)))
             } else {
                 options.append(OptionSyntax(key: key, value: try parseString("an option value")))
             }

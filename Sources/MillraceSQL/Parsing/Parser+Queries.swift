@@ -169,7 +169,7 @@ extension Parser {
         return select
     }
 
-    private mutating func parseItem() throws(Diagnostic) -> SelectSyntax.Item {
+    mutating func parseItem() throws(Diagnostic) -> SelectSyntax.Item {
         let start = token.range
         if accept("*") { return .all(qualifier: [], range: start) }
         if isName() {

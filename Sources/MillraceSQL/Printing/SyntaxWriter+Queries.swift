@@ -57,9 +57,8 @@ extension SyntaxWriter {
         }
     }
 
-    private mutating func write(_ select: SelectSyntax) {
-        text += select.isDistinct ? "SELECT DISTINCT " : "SELECT "
-        list(select.items) { writer, item in
+    mutating func write(_ items: [SelectSyntax.Item]) {
+        list(items) { writer, item in
             switch item {
             case .all(let qualifier, _):
                 writer.write(qualifier)
@@ -72,6 +71,11 @@ extension SyntaxWriter {
                 }
             }
         }
+    }
+
+    private mutating func write(_ select: SelectSyntax) {
+        text += select.isDistinct ? "SELECT DISTINCT " : "SELECT "
+        write(select.items)
         if let from = select.from {
             text += " FROM "
             writeTable(from)

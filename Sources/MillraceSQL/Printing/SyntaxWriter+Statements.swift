@@ -116,6 +116,11 @@ extension SyntaxWriter {
         text += model.orReplace ? "CREATE OR REPLACE MODEL " : "CREATE MODEL "
         if model.ifNotExists { text += "IF NOT EXISTS " }
         write(model.name)
+        if !model.transform.isEmpty {
+            text += " TRANSFORM ("
+            write(model.transform)
+            text += ")"
+        }
         for (word, columns) in [(" INPUT (", model.inputs), (" OUTPUT (", model.outputs)] where !columns.isEmpty {
             text += word
             list(columns) {

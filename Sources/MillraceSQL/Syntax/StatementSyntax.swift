@@ -128,6 +128,8 @@ public struct CreateModelSyntax: Hashable, Sendable {
     public var options: [OptionSyntax]
     /// `CREATE OR REPLACE MODEL`
     public var orReplace: Bool
+    /// BigQuery's `TRANSFORM (expression AS feature, …)`.
+    public var transform: [SelectSyntax.Item] = []
     public init(
         name: ObjectName, ifNotExists: Bool = false, inputs: [Column], outputs: [Column], options: [OptionSyntax],
         orReplace: Bool = false

@@ -72,6 +72,10 @@ xgboost("softmax", "classes", objective="multi:softmax", num_class=3)
 xgboost("dart", "real", objective="reg:squarederror", booster="dart", rate_drop=0.3)
 xgboost("forest", "real", objective="reg:squarederror", num_parallel_tree=5, subsample=0.6, rounds=2, learning_rate=1)
 xgboost("categorical", "real", categorical=True, objective="reg:squarederror", max_cat_to_onehot=2, tree_method="hist")
+# A value for every output in each leaf.
+targets["two"] = np.c_[targets["real"], -2 * targets["real"] + targets["unit"]]
+xgboost("targets", "two", objective="reg:squarederror", rounds=3)
+xgboost("vectors", "two", objective="reg:squarederror", rounds=3, multi_strategy="multi_output_tree", tree_method="hist")
 
 
 def lightgbm(name, target, categorical=False, rounds=11, **parameters):

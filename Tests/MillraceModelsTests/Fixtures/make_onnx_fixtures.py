@@ -163,6 +163,10 @@ def made(name, post="NONE", classes=None, labels=None, base=None, targets=1, pos
     nodes = {k: [] for k in ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids",
                              "missing_value_tracks_true")}
     weights = {k: [] for k in ("treeids", "nodeids", "ids", "weights")}
+
+    def threshold():
+        return float(rng.choice([np.inf, -np.inf])) if rng.random() < 0.1 else float(rng.integers(-2, 3))
+
     modes = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"]
     outputs = list(range(targets)) if classes is None else classes
     for tree in range(6):
@@ -170,7 +174,7 @@ def made(name, post="NONE", classes=None, labels=None, base=None, targets=1, pos
             leaf = node >= 7
             for key, value in zip(nodes, (tree, node, 0 if leaf else int(rng.integers(5)),
                                           "LEAF" if leaf else modes[rng.integers(6)],
-                                          0.0 if leaf else float(rng.integers(-2, 3)), 0 if leaf else 2 * node + 1,
+                                          0.0 if leaf else threshold(), 0 if leaf else 2 * node + 1,
                                           0 if leaf else 2 * node + 2, 0 if leaf else int(rng.integers(2)))):
                 nodes[key].append(value)
             if leaf:
@@ -215,6 +219,26 @@ made("other_minimum", aggregate="MIN", native=False)
 made("other_second", classes=[1], labels=[5, 7], native=False)
 made("other_both_base", classes=[0, 1], labels=[0, 1], base=[0.1, 0.2], native=False)
 made("other_both_labels", classes=[0, 1], labels=[5, 7], native=False)
+
+# A tensor of every element type, in both forms, through a graph and back; a model that takes one row at a time.
+elements = {"f": T.FLOAT, "d": T.DOUBLE, "i": T.INT32, "l": T.INT64, "b": T.BOOL, "s": T.STRING}
+for name, rows in (("kinds", None), ("kinds_one", 1)):
+    inputs, outputs, steps = [], [], []
+    for key, element in elements.items():
+        for form, shape in (("1", [rows]), ("2", [rows, 1])):
+            inputs.append(h.make_tensor_value_info(key + form, element, shape))
+            outputs.append(h.make_tensor_value_info("out_" + key + form, element, shape))
+            steps.append(h.make_node("Identity", [key + form], ["out_" + key + form]))
+    onnx.save(h.make_model(h.make_graph(steps, "g", inputs, outputs), opset_imports=[h.make_opsetid("", 15)],
+                           ir_version=8), out / f"{name}.onnx")
+
+# Weights in a file beside the graph, as PyTorch writes large models.
+weights = h.make_tensor("w", T.FLOAT, [300, 1], np.arange(300, dtype=np.float32).tobytes(), raw=True)
+outside = h.make_model(h.make_graph(
+    [h.make_node("MatMul", ["x", "w"], ["y"])], "g", [h.make_tensor_value_info("x", T.FLOAT, [None, 300])],
+    [h.make_tensor_value_info("y", T.FLOAT, [None, 1])], [weights]), opset_imports=[h.make_opsetid("", 15)], ir_version=8)
+(out / "outside.onnx.data").unlink(missing_ok=True)
+onnx.save(outside, out / "outside.onnx", save_as_external_data=True, location="outside.onnx.data", size_threshold=0)
 
 for case in cases:
     case["expected"] = {k: [None if isinstance(v, float) and np.isnan(v) else v for v in vs]

@@ -28,7 +28,7 @@ import Testing
         OperatorHarness(TopNOperator(plan, input: Self.input, object: "best", limits: Limits()), input: Self.input)
     }
 
-    private static func randomRow(_ generator: inout SeededGenerator) -> [Value] {
+    static func randomRow(_ generator: inout SeededGenerator) -> [Value] {
         func maybe(_ value: Value) -> Value { Int.random(in: 0..<6, using: &generator) == 0 ? .null : value }
         return [
             maybe(.string(["a", "a key that is longer than a word"].randomElement(using: &generator)!)),

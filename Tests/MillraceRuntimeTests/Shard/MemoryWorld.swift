@@ -65,16 +65,28 @@ final class MemoryDatabase {
     var rows: [String: [[Value]]] = [:]
     var deadLetters: [DeadLetter] = []
     var positions: [SourceName: [SourcePartition: SourcePosition]] = [:]
+    /// By operator and group.
+    var snapshots: [[Int]: (sequence: Int64, bytes: [UInt8])] = [:]
+    var log: [Int64: [UInt8]] = [:]
+    var droppedEntries = 0
+    var runs: Int64 = 0
 }
 
 /// A session with two transactions in flight that commit whenever chance says so, the dying client's included.
-final class MemorySession: SinkSession {
+final class MemorySession: StateSession {
     private struct Transaction {
         var ticket: Int64
         var rows: [String: [[Value]]]
         var positions: SourceProgress
         var deadLetters: [DeadLetter]
+        var changes: [UInt8]
+        var snapshots: [(place: [Int], bytes: [UInt8])]
+        var dropped: ClosedRange<Int64>?
     }
+    let openChanges = ByteBuffer()
+    private var openSnapshots: [(place: [Int], bytes: [UInt8])] = []
+    private var openDrop: ClosedRange<Int64>?
+    private let run: Int64
     private let database: MemoryDatabase
     private var random: SeededGenerator
     fileprivate var pending: [String: [[Value]]] = [:]
@@ -86,6 +98,8 @@ final class MemorySession: SinkSession {
     init(_ database: MemoryDatabase, random: SeededGenerator) {
         self.database = database
         self.random = random
+        database.runs += 1
+        run = database.runs
     }
 
     let descriptor: Int32 = -1
@@ -101,8 +115,36 @@ final class MemorySession: SinkSession {
         precondition(
             !(pending.isEmpty && deadLetters.isEmpty && positions.allSatisfy(\.positions.isEmpty)),
             "submitted although nothing has happened")
-        inFlight.append(Transaction(ticket: ticket, rows: pending, positions: positions, deadLetters: deadLetters))
+        inFlight.append(
+            Transaction(
+                ticket: ticket, rows: pending, positions: positions, deadLetters: deadLetters,
+                changes: openChanges.bytes.array, snapshots: openSnapshots, dropped: openDrop))
         pending = [:]
+        openChanges.clear()
+        openSnapshots = []
+        openDrop = nil
+    }
+
+    func addSnapshot(operator index: Int, group: Int, _ snapshot: ByteRef) {
+        openSnapshots.append(([index, group], snapshot.array))
+    }
+    func dropLog(_ sequences: ClosedRange<Int64>) { openDrop = sequences }
+    func sequence(of ticket: Int64) -> Int64 { run << 40 | ticket }
+
+    func readState(
+        snapshot: (Int, Int, Int64, ByteRef) throws(Diagnostic) -> Void,
+        changes: (Int64, ByteRef) throws(Diagnostic) -> Void
+    ) throws(Diagnostic) {
+        let buffer = ByteBuffer()
+        func with(_ bytes: [UInt8]) -> ByteRef {
+            buffer.clear()
+            for byte in bytes { buffer.append(byte) }
+            return buffer.bytes
+        }
+        for (place, stored) in database.snapshots {
+            try snapshot(place[0], place[1], stored.sequence, with(stored.bytes))
+        }
+        for (sequence, bytes) in database.log.sorted(by: { $0.key < $1.key }) { try changes(sequence, with(bytes)) }
     }
 
     func drive(now: Int64) throws(Diagnostic) -> Int64 {
@@ -123,6 +165,14 @@ final class MemorySession: SinkSession {
         durable = transaction.ticket
         for (sink, rows) in transaction.rows { database.rows[sink, default: []] += rows }
         database.deadLetters += transaction.deadLetters
+        let sequence = sequence(of: transaction.ticket)
+        if !transaction.changes.isEmpty { database.log[sequence] = transaction.changes }
+        for (place, bytes) in transaction.snapshots { database.snapshots[place] = (sequence, bytes) }
+        if let dropped = transaction.dropped {
+            let before = database.log.count
+            database.log = database.log.filter { !dropped.contains($0.key) }
+            database.droppedEntries += before - database.log.count
+        }
         for (source, positions) in transaction.positions {
             for position in positions { database.positions[source, default: [:]][position.partition] = position }
         }
