@@ -63,7 +63,8 @@ public enum KafkaConnector {
             "default: by key, as the Java client; fixed: one partition a shard; round-robin"),
         OptionDescriptor(
             "sink.delivery-guarantee", .choice(["at-least-once", "exactly-once", "none"]),
-            default: "at-least-once", "exactly-once writes in Kafka transactions: about 3 ms more until a row is seen"),
+            default: "at-least-once",
+            "exactly-once writes in Kafka transactions: some milliseconds more until a row is seen"),
         OptionDescriptor(
             "sink.transactional-id-prefix", .string,
             "Begins the transactional ids of exactly-once and the groups of its positions; default: millrace-, pipeline's name"
